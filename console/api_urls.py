@@ -1,0 +1,5 @@
+"""The REST root."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,66 @@
+"""Settings from the environment, read strictly: a typo stops the start, loudly."""
+
+import os
+from pathlib import Path
+
+
+class BadSetting(Exception):
+    """An environment variable holds something that cannot be used."""
+
+
+def envstr(name: str, default: str) -> str:
+    return os.environ.get(name, default)
+
+
+def envint(name: str, default: int) -> int:
+    raw = os.environ.get(name, "")
+    if not raw:
+        return default
+    try:
+        return int(raw)
+    except ValueError:
+        raise BadSetting(f'{name} must be a whole number, not "{raw}".') from None
+
+
+def envbool(name: str, *, default: bool) -> bool:
+    raw = os.environ.get(name, "")
+    if not raw:
+        return default
+    if raw.lower() in {"1", "true", "yes"}:
+        return True
+    if raw.lower() in {"0", "false", "no"}:
+        return False
+    raise BadSetting(f'{name} must be true or false, not "{raw}".')
+
+
+def envlist(name: str, default: list[str]) -> list[str]:
+    raw = os.environ.get(name, "")
+    return [part.strip() for part in raw.split(",") if part.strip()] or default
+
+
+def envsecret(name: str, fallback: Path) -> str:
+    """The variable, or the file `NAME_FILE` names, or `fallback`'s content.
+
+    `fallback` is made with 50 random characters when it is missing, so that an
+    embedded installation has a secret of its own from the first start.
+    """
+    if value := os.environ.get(name):
+        return value
+    named = os.environ.get(f"{name}_FILE")
+    path = Path(named) if named else fallback
+    if named and not path.is_file():
+        raise BadSetting(f"{name}_FILE names {path}, which is not there.")
+    if not path.is_file():
+        _write_secret(path)
+    return path.read_text().strip()
+
+
+def _write_secret(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # O_EXCL decides between processes that start together; the loser reads.
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "w") as file:
+        file.write(os.urandom(32).hex())

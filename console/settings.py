@@ -1,0 +1,272 @@
+"""Every setting, read from the environment, with a sentence each.
+
+docs/settings.md lists them; a test keeps the two alike.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF
+
+from console.env import envbool, envint, envlist, envsecret, envstr
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- Where state lives -------------------------------------------------------
+# One folder holds all state: database, sockets, logs, keys.
+ALIGHT_HOME = Path(envstr("ALIGHT_HOME", str(BASE_DIR / ".alight"))).resolve()
+ALIGHT_RUN = ALIGHT_HOME / "run"
+
+DEBUG = envbool("ALIGHT_DEBUG", default=False)
+# Signs sessions and seals secrets; made once when not given.
+SECRET_KEY = envsecret("ALIGHT_SECRET_KEY", ALIGHT_HOME / "secret_key")
+# Names this installation on everything it makes in the engine, so that two of them
+# on one engine never touch each other's containers.
+ALIGHT_INSTALLATION = envsecret("ALIGHT_INSTALLATION", ALIGHT_HOME / "installation")[
+    :12
+]
+
+# --- Addresses ---------------------------------------------------------------
+# The one port people use: console and endpoints alike.
+ALIGHT_PORT = envint("ALIGHT_PORT", 8080)
+# The console's host; an endpoint is at <name>.<domain>.
+ALIGHT_DOMAIN = envstr("ALIGHT_DOMAIN", "localhost")
+# "https" when a certificate stands before the ingress.
+ALIGHT_SCHEME = envstr("ALIGHT_SCHEME", "http")
+# Addresses the ingress listens on.
+ALIGHT_BIND = envlist("ALIGHT_BIND", ["127.0.0.1", "::1"])
+
+_LOOPBACK = ["127.0.0.1", "[::1]"] if ALIGHT_DOMAIN == "localhost" else []
+ALLOWED_HOSTS = [ALIGHT_DOMAIN, *_LOOPBACK]
+CSRF_TRUSTED_ORIGINS = [f"https://{ALIGHT_DOMAIN}"] if ALIGHT_SCHEME == "https" else []
+
+# --- Engine and ingress ------------------------------------------------------
+ALIGHT_ENGINE = envstr("ALIGHT_ENGINE", "replicas.engine.docker.DockerEngine")
+ALIGHT_ENGINE_STREAMS = envstr(
+    "ALIGHT_ENGINE_STREAMS", "replicas.engine.streams.DockerStreams"
+)
+# Where the Docker engine listens.
+ALIGHT_DOCKER_HOST = envstr("ALIGHT_DOCKER_HOST", "unix:///var/run/docker.sock")
+# GPUs of this machine when they cannot be found out: "UUID=MODEL:GB,…".
+ALIGHT_GPUS = envlist("ALIGHT_GPUS", [])
+ALIGHT_INGRESS = envstr("ALIGHT_INGRESS", "endpoints.ingress.haproxy.HAProxyIngress")
+# HAProxy's runtime socket, in a folder that no container mounts.
+ALIGHT_INGRESS_SOCKET = envstr(
+    "ALIGHT_INGRESS_SOCKET", str(ALIGHT_RUN / "ingress" / "haproxy.sock")
+)
+# HAProxy's configuration and maps.
+ALIGHT_INGRESS_DIR = Path(envstr("ALIGHT_INGRESS_DIR", str(ALIGHT_RUN / "ingress")))
+# Endpoints the ingress has room for, and replicas each can have.
+ALIGHT_INGRESS_SLOTS = envint("ALIGHT_INGRESS_SLOTS", 256)
+ALIGHT_INGRESS_SERVERS = envint("ALIGHT_INGRESS_SERVERS", 8)
+# Where the web process listens for the ingress.
+ALIGHT_WEB_SOCKET = envstr("ALIGHT_WEB_SOCKET", str(ALIGHT_RUN / "web.sock"))
+
+# --- Replicas ----------------------------------------------------------------
+# Seconds between sweeps over everything, which mend what a lost message missed.
+ALIGHT_SWEEP_SECONDS = envint("ALIGHT_SWEEP_SECONDS", 10)
+# Seconds a container has to end after it was asked to.
+ALIGHT_STOP_GRACE = envint("ALIGHT_STOP_GRACE", 30)
+# Seconds open requests have to finish before a replica is stopped.
+ALIGHT_DRAIN_SECONDS = envint("ALIGHT_DRAIN_SECONDS", 30)
+# Threads of the worker; each waits on the engine most of its time.
+ALIGHT_WORKER_THREADS = envint("ALIGHT_WORKER_THREADS", 8)
+# Every attempt's whole log, one file each.
+ALIGHT_LOG_DIR = Path(envstr("ALIGHT_LOG_DIR", str(ALIGHT_HOME / "replica-logs")))
+# Lines of an attempt kept at hand for the page; the file has all.
+ALIGHT_LOG_TAIL = envint("ALIGHT_LOG_TAIL", 5000)
+
+# --- Database, Valkey --------------------------------------------------------
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": envstr("ALIGHT_SQLITE", str(ALIGHT_HOME / "alight.sqlite3")),
+        "OPTIONS": {
+            # Writers queue instead of failing half way through a transaction.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": (
+                "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
+                "PRAGMA cache_size=-8000;"
+            ),
+        },
+        "TEST": {"NAME": None},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Broker, channel layer and log streams: unix:///path or redis://host.
+ALIGHT_VALKEY_URL = envstr("ALIGHT_VALKEY_URL", f"unix://{ALIGHT_RUN / 'valkey.sock'}")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [ALIGHT_VALKEY_URL], "prefix": "alight"},
+    }
+}
+CELERY_BROKER_URL = ALIGHT_VALKEY_URL.replace("unix://", "redis+socket://")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "replicas.tasks.sweep",
+        "schedule": float(ALIGHT_SWEEP_SECONDS),
+        # A sweep that waited in line for longer than a turn is not worth running.
+        "options": {"expires": ALIGHT_SWEEP_SECONDS},
+    },
+}
+
+# --- The house ---------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "channels",
+    "django_htmx",
+    "django_cotton.apps.SimpleAppConfig",
+    "template_partials.apps.SimpleAppConfig",
+    "console",
+    "templates_app",
+    "endpoints",
+    "replicas",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "console.urls"
+ASGI_APPLICATION = "console.asgi.application"
+AUTH_USER_MODEL = "console.User"
+LOGIN_URL = "console:login"
+LOGIN_REDIRECT_URL = "replicas:list"
+LOGOUT_REDIRECT_URL = "console:login"
+_LOADERS = [
+    "django_cotton.cotton_loader.Loader",
+    "django.template.loaders.filesystem.Loader",
+    "django.template.loaders.app_directories.Loader",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "console" / "templates"],
+        "OPTIONS": {
+            "loaders": [
+                (
+                    "template_partials.loader.Loader",
+                    [("django.template.loaders.cached.Loader", _LOADERS)],
+                )
+            ],
+            "builtins": [
+                "django_cotton.templatetags.cotton",
+                "template_partials.templatetags.partials",
+            ],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "console.context.shell",
+            ],
+        },
+    }
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+# --- Static files ------------------------------------------------------------
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = Path(envstr("ALIGHT_STATIC_ROOT", str(ALIGHT_HOME / "static")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Security ----------------------------------------------------------------
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+# Endpoints live on subdomains: without the __Host- prefix one of them could plant a
+# cookie of this name for the console. Browsers keep that prefix to https.
+_HTTPS = ALIGHT_SCHEME == "https"
+SESSION_COOKIE_NAME = "__Host-alight" if _HTTPS else "alight_session"
+CSRF_COOKIE_NAME = "__Host-alight-csrf" if _HTTPS else "alight_csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 31536000 if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
+SECURE_SSL_REDIRECT = _HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- REST --------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "endpoints.keys.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "console.api.explain",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Alight",
+    "DESCRIPTION": "Endpoints, their events and logs. Sign in with a bearer token.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+# --- Logging -----------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {
+        "handlers": ["stderr"],
+        "level": envstr("ALIGHT_LOG_LEVEL", "INFO"),
+    },
+}

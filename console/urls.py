@@ -1,0 +1,13 @@
+"""The table of contents: mounts each app, the API, admin and health."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("console.pages")),
+    path("", include("templates_app.urls")),
+    path("", include("endpoints.urls")),
+    path("", include("replicas.urls")),
+    path("v1/", include("console.api_urls")),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,74 @@
+"""What the ingress is told, as plain data, and the one error it raises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class IngressUnreachable(Exception):
+    """The ingress does not answer on its runtime socket."""
+
+
+@dataclass(frozen=True, order=True)
+class Upstream:
+    """One replica that may receive requests: its own address, not a published port.
+
+    key names the replica and attempt, so that a new attempt at the same address is a
+    new upstream.
+    """
+
+    key: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where an endpoint's host leads.
+
+    host: full host name without port. state: what an answer without replicas says:
+    "starting", "paused", "failed", "idle". tokens: upper-case hex SHA-256 of the whole
+    Authorization header ("Bearer alt_…") of those who may call. concurrency: requests
+    one replica handles at a time, 0 for no limit.
+    """
+
+    name: str
+    host: str
+    public: bool
+    state: str
+    upstreams: tuple[Upstream, ...] = ()
+    tokens: tuple[str, ...] = ()
+    concurrency: int = 0
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Requests of one endpoint: in flight now (queued included), seen in total."""
+
+    in_flight: int
+    requests: int
+
+
+class Ingress(Protocol):
+    """All raise IngressUnreachable."""
+
+    def apply(self, route: Route) -> None:
+        """Make the ingress lead `route.host` exactly there. Repeating is harmless."""
+        ...
+
+    def forget(self, name: str) -> None:
+        """Stop answering for this endpoint. Unknown names are fine."""
+        ...
+
+    def sync(self, routes: list[Route]) -> None:
+        """Make the whole ingress match: add, correct, and drop what is not listed."""
+        ...
+
+    def open_requests(self, name: str, key: str) -> int:
+        """Requests still open on one upstream; 0 when it is not known."""
+        ...
+
+    def traffic(self) -> dict[str, Traffic]:
+        """In-flight and totals by endpoint name."""
+        ...

@@ -1,0 +1,65 @@
+"""Tokens: made once, kept as a digest, checked by the API and by the ingress."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Q
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from endpoints.models import AccessKey
+
+PREFIX = "alt_"
+# last_used_at is for people; writing it on each request would cost a write per call.
+_USED_RESOLUTION = timedelta(minutes=1)
+
+
+def digest_of(token: str) -> str:
+    """Upper-case hex SHA-256 of the whole Authorization header, as HAProxy makes it."""
+    return hashlib.sha256(f"Bearer {token}".encode()).hexdigest().upper()
+
+
+def make_token(owner: AbstractBaseUser, name: str) -> tuple[AccessKey, str]:
+    """A new token and its row. The text is returned here and never again."""
+    token = PREFIX + secrets.token_urlsafe(30)
+    key = AccessKey.objects.create(
+        owner_id=owner.pk,
+        name=name,
+        prefix=token[:8],
+        last_four=token[-4:],
+        digest=digest_of(token),
+    )
+    return key, token
+
+
+class BearerAuthentication(BaseAuthentication):
+    """`Authorization: Bearer alt_…` for the REST API."""
+
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, object] | None:
+        header = request.headers.get("Authorization", "")
+        if not header.startswith("Bearer "):
+            return None
+        now = timezone.now()
+        key = (
+            AccessKey.objects.select_related("owner")
+            .filter(digest=digest_of(header.removeprefix("Bearer ")))
+            .filter(revoked_at=None)
+            .first()
+        )
+        if key is None or not key.owner.is_active:
+            raise AuthenticationFailed(
+                "This token is not valid. Make a new one on the Tokens page."
+            )
+        AccessKey.objects.filter(pk=key.pk).filter(
+            Q(last_used_at=None) | Q(last_used_at__lt=now - _USED_RESOLUTION)
+        ).update(last_used_at=now)
+        return key.owner, key
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"

@@ -1,0 +1,154 @@
+"""What the user wants, what is told about it, and who may call it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+
+from endpoints.states import Phase
+from templates_app.models import Template, Tier
+from templates_app.spec import ContainerSpec
+
+
+class EndpointQuerySet(models.QuerySet["Endpoint"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> EndpointQuerySet:
+        """Those this person may see: their own; all for a superuser."""
+        if getattr(user, "is_superuser", False):
+            return self.all()
+        return self.filter(owner_id=user.pk)
+
+    def alive(self) -> EndpointQuerySet:
+        """Those nobody asked to delete."""
+        return self.filter(deleting=False)
+
+
+class Endpoint(models.Model):
+    """A name, a URL, and the container that should answer there."""
+
+    name = models.CharField(max_length=40, unique=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    template = models.ForeignKey(
+        Template, null=True, blank=True, on_delete=models.SET_NULL
+    )
+    # Kept beside the key, so that the page still says it when the template is gone.
+    template_name = models.CharField(max_length=80, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    # The wish: written by endpoints.services, for the user.
+    description = models.TextField(blank=True)
+    spec = models.JSONField()
+    tier = models.ForeignKey(Tier, on_delete=models.PROTECT, related_name="+")
+    min_replicas = models.PositiveSmallIntegerField(default=1)
+    max_replicas = models.PositiveSmallIntegerField(default=1)
+    public = models.BooleanField(default=False)
+    idle_timeout = models.PositiveIntegerField(default=600)
+    start_timeout = models.PositiveIntegerField(default=600)
+    concurrency = models.PositiveSmallIntegerField(default=1)
+    paused = models.BooleanField(default=False)
+    deleting = models.BooleanField(default=False)
+    # Counts changes of the wish; a reconciler that saw it writes observed_generation.
+    generation = models.PositiveIntegerField(default=1)
+
+    # The number: written by the scaler; how many replicas should run now.
+    target_count = models.PositiveSmallIntegerField(default=1)
+
+    # What is: written by the reconciler only.
+    phase = models.CharField(max_length=20, default=Phase.WAITING, editable=False)
+    ready_count = models.PositiveSmallIntegerField(default=0, editable=False)
+    observed_generation = models.PositiveIntegerField(default=0, editable=False)
+
+    objects = EndpointQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(min_replicas__lte=models.F("max_replicas")),
+                name="endpoint_min_not_above_max",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("replicas:endpoint", args=[self.name])
+
+    @property
+    def container(self) -> ContainerSpec:
+        return ContainerSpec.from_json(self.spec)
+
+    @property
+    def host(self) -> str:
+        return f"{self.name}.{settings.ALIGHT_DOMAIN}"
+
+    @property
+    def url(self) -> str:
+        """The endpoint's own address; the port is left out where it is the usual."""
+        usual = {"http": 80, "https": 443}[settings.ALIGHT_SCHEME]
+        port = settings.ALIGHT_PORT
+        tail = "" if port == usual or settings.ALIGHT_SCHEME == "https" else f":{port}"
+        return f"{settings.ALIGHT_SCHEME}://{self.host}{tail}"
+
+    @property
+    def wanted_count(self) -> int:
+        """How many replicas should exist: none when paused or being deleted."""
+        if self.paused or self.deleting:
+            return 0
+        return min(max(self.target_count, self.min_replicas), self.max_replicas)
+
+
+class Event(models.Model):
+    """One line of an endpoint's story; never changed once written.
+
+    Replicas are named by number, not by key, so that history outlives them.
+    """
+
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.CASCADE, related_name="events"
+    )
+    replica_id = models.BigIntegerField(null=True, blank=True)
+    attempt = models.PositiveIntegerField(default=0)
+    reason = models.CharField(max_length=40)
+    warning = models.BooleanField(default=False)
+    message = models.TextField(blank=True)
+    data = models.JSONField(default=dict, blank=True)
+    actor = models.CharField(max_length=150, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["at", "id"]
+        indexes = [
+            # The timeline of one replica, and the activity of one endpoint.
+            models.Index(
+                fields=["endpoint", "replica_id", "at"], name="event_by_replica"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.message}"
+
+
+class AccessKey(models.Model):
+    """A token. Only its digest is kept: upper-case hex SHA-256 of "Bearer <token>".
+
+    That is the text the ingress hashes, so one digest serves it and the API.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=12)
+    last_four = models.CharField(max_length=4)
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…{self.last_four})"

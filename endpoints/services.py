@@ -1,0 +1,175 @@
+"""The verbs on endpoints. Page, API, command line and timers call these.
+
+Each is one transaction: the change, its line on the timeline, and the news on commit.
+They write the wish only; making it so is the reconciler's work (replicas/).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, transaction
+
+from endpoints import rules, signals, timeline
+from endpoints.models import Endpoint
+from endpoints.steps import Reason
+from templates_app.models import Template, Tier
+from templates_app.spec import ContainerSpec
+
+
+class NameTaken(Exception):
+    """Another endpoint has this name; the text suggests a free one."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody asks for; timeouts in seconds. Checked by form or serializer."""
+
+    name: str
+    spec: ContainerSpec
+    tier: Tier
+    min_replicas: int = 1
+    max_replicas: int = 1
+    public: bool = False
+    idle_timeout: int = 600
+    start_timeout: int = 600
+    concurrency: int = 1
+    description: str = ""
+
+
+def names_in_use() -> frozenset[str]:
+    return frozenset(Endpoint.objects.values_list("name", flat=True))
+
+
+def create(
+    owner: AbstractBaseUser, wish: Wish, template: Template | None = None
+) -> Endpoint:
+    """Make the endpoint; its replicas start as soon as the worker looks.
+
+    Raises NameTaken. A new endpoint starts one replica even with a minimum of 0, so
+    that its first start can be watched.
+    """
+    try:
+        with transaction.atomic():
+            endpoint = Endpoint.objects.create(
+                name=wish.name,
+                owner_id=owner.pk,
+                template=template,
+                template_name=template.name if template else "",
+                spec=wish.spec.to_json(),
+                tier=wish.tier,
+                min_replicas=wish.min_replicas,
+                max_replicas=wish.max_replicas,
+                public=wish.public,
+                idle_timeout=wish.idle_timeout,
+                start_timeout=wish.start_timeout,
+                concurrency=wish.concurrency,
+                description=wish.description,
+                target_count=max(wish.min_replicas, 1),
+            )
+            timeline.record(
+                endpoint,
+                Reason.CREATED,
+                actor=owner.get_username(),
+                data={"template": template.name if template else wish.spec.image},
+            )
+            signals.announce(endpoint.pk)
+    except IntegrityError:
+        raise NameTaken(rules.taken(wish.name, names_in_use())) from None
+    return endpoint
+
+
+# What may be changed later, and whether that needs new containers. The name never.
+SCALE_FIELDS = frozenset({"min_replicas", "max_replicas"})
+LIGHT_FIELDS = SCALE_FIELDS | {
+    "public",
+    "idle_timeout",
+    "start_timeout",
+    "concurrency",
+    "description",
+}
+HEAVY_FIELDS = frozenset({"spec", "tier"})
+
+
+def change(endpoint: Endpoint, actor: str, **fields: Any) -> Endpoint:
+    """Change the wish. `fields` are names from LIGHT_FIELDS and HEAVY_FIELDS.
+
+    Only what really differs is written. A new `spec` or `tier` counts up the
+    generation, and the reconciler replaces replicas of an older one.
+    """
+    unknown = fields.keys() - LIGHT_FIELDS - HEAVY_FIELDS
+    if unknown:
+        raise TypeError(f"cannot change {', '.join(sorted(unknown))}")
+    with transaction.atomic():
+        row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        changes = {k: v for k, v in fields.items() if getattr(row, k) != v}
+        if not changes:
+            return row
+        for name, value in changes.items():
+            setattr(row, name, value)
+        if changes.keys() & HEAVY_FIELDS:
+            row.generation += 1
+        if changes.keys() & SCALE_FIELDS:
+            row.target_count = min(
+                max(row.target_count, row.min_replicas), row.max_replicas
+            )
+        row.save(update_fields=[*changes, "generation", "target_count"])
+        _tell_change(row, changes, actor)
+        signals.announce(row.pk)
+    return row
+
+
+def _tell_change(row: Endpoint, changes: dict[str, Any], actor: str) -> None:
+    if "public" in changes:
+        timeline.record(
+            row, Reason.OPENED if row.public else Reason.CLOSED, actor=actor
+        )
+    if changes.keys() & SCALE_FIELDS:
+        timeline.record(
+            row,
+            Reason.SCALED,
+            f"Keep {row.min_replicas}, up to {row.max_replicas}.",
+            actor=actor,
+        )
+    rest = changes.keys() - SCALE_FIELDS - {"public"}
+    if rest:
+        named = ", ".join(sorted(name.replace("_", " ") for name in rest))
+        timeline.record(row, Reason.CHANGED, f"New {named}.", actor=actor)
+
+
+def pause(endpoint: Endpoint, actor: str) -> bool:
+    """Stop all replicas and answer 503 until resumed. False when already paused."""
+    return _set_flag(endpoint, Reason.PAUSED, actor, old=False)
+
+
+def resume(endpoint: Endpoint, actor: str) -> bool:
+    """Start again with what the wish asks for. False when it was not paused."""
+    return _set_flag(endpoint, Reason.RESUMED, actor, old=True)
+
+
+def _set_flag(endpoint: Endpoint, reason: Reason, actor: str, *, old: bool) -> bool:
+    with transaction.atomic():
+        rows = Endpoint.objects.alive().filter(pk=endpoint.pk, paused=old)
+        if not rows.update(paused=not old):
+            return False
+        endpoint.refresh_from_db()
+        timeline.record(endpoint, reason, actor=actor)
+        signals.announce(endpoint.pk)
+    return True
+
+
+def delete(endpoint: Endpoint, actor: str) -> bool:
+    """Ask for its end: replicas stop, the URL stops answering, then the row goes.
+
+    Volumes stay. False when that was asked for before.
+    """
+    with transaction.atomic():
+        rows = Endpoint.objects.filter(pk=endpoint.pk, deleting=False)
+        if not rows.update(deleting=True):
+            return False
+        endpoint.refresh_from_db()
+        timeline.record(endpoint, Reason.DELETING, actor=actor)
+        signals.announce(endpoint.pk)
+    return True

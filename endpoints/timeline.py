@@ -1,0 +1,41 @@
+"""The story of an endpoint. The only writer of `Event`.
+
+Reasons are listed in endpoints/steps.py with the words people read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from endpoints import live
+from endpoints.models import Endpoint, Event
+from endpoints.steps import REASONS, Reason
+
+
+def record(
+    endpoint: Endpoint,
+    reason: Reason,
+    message: str = "",
+    *,
+    replica_id: int | None = None,
+    attempt: int = 0,
+    actor: str = "",
+    data: dict[str, Any] | None = None,
+) -> Event:
+    """Add one line and tell open pages.
+
+    message: the sentence under the line's title, without secrets. data: values the
+    title needs (such as `port`) and facts for machines.
+    """
+    event = Event.objects.create(
+        endpoint=endpoint,
+        reason=reason,
+        warning=REASONS[reason].warning,
+        message=message,
+        replica_id=replica_id,
+        attempt=attempt,
+        actor=actor,
+        data=data or {},
+    )
+    live.changed(endpoint.pk, endpoint.owner_id)
+    return event

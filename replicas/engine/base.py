@@ -1,0 +1,246 @@
+"""The container engine as the rest of the house sees it.
+
+Acts name a replica and a node, never "the" engine, so that an adapter for many nodes
+is a sibling of the one for a single machine. "Already so" is success: creating a
+container that exists returns it, stopping a stopped one returns quietly.
+
+Errors an adapter raises (all are `EngineError`; `reason` is a word for machines, the
+text a sentence for people):
+
+    EngineError
+    ├── EngineUnreachable      nothing answers on the engine's socket
+    ├── ImageNotFound          the registry does not know the image
+    ├── RegistryRefused        the registry wants a sign-in, or refused this one
+    ├── RegistryUnreachable    no registry answered
+    ├── BuildFailed            a step of the Dockerfile failed; `tail` has its output
+    ├── NoSuchCommand          the image has no such program
+    ├── DiskFull               no space left on the node
+    └── EngineRefused          anything else the engine said no to
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+
+class EngineError(Exception):
+    """Something the engine could not do. `str(error)` is a sentence for people."""
+
+    reason = "EngineError"
+
+    def __init__(self, message: str, *, tail: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.tail = tuple(tail)
+
+
+class EngineUnreachable(EngineError):
+    reason = "EngineUnreachable"
+
+
+class ImageNotFound(EngineError):
+    reason = "ImageNotFound"
+
+
+class RegistryRefused(EngineError):
+    reason = "RegistryRefused"
+
+
+class RegistryUnreachable(EngineError):
+    reason = "RegistryUnreachable"
+
+
+class BuildFailed(EngineError):
+    reason = "BuildFailed"
+
+
+class NoSuchCommand(EngineError):
+    reason = "NoSuchCommand"
+
+
+class DiskFull(EngineError):
+    reason = "DiskFull"
+
+
+class EngineRefused(EngineError):
+    reason = "EngineRefused"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One attempt of one replica, ready to be created.
+
+    name: the container's name, unique per attempt (see `names.container_name`).
+    labels: say whose it is; `observe` finds containers by them.
+    env: plain values, secrets already opened.
+    gpus: device UUIDs; empty means none, and the container must see none.
+    cores: CPU limit, may be fractional; memory_mb and shm_mb in MiB, 0 for no limit
+      (memory) or the engine's default (shm).
+    volumes: (volume name, mount path) pairs; the engine makes missing volumes.
+    """
+
+    name: str
+    image: str
+    labels: dict[str, str]
+    port: int
+    node: str
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+    gpus: tuple[str, ...] = ()
+    cores: float = 0
+    memory_mb: int = 0
+    shm_mb: int = 0
+    volumes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A container as the engine reports it now.
+
+    running is False for created and exited containers; `exit_code` is None until it
+    has exited. `address` is the container's own IP, empty when not running.
+    `oom` is a hint only: it is also true when just a child process was killed.
+    """
+
+    id: str
+    name: str
+    labels: dict[str, str]
+    node: str
+    running: bool
+    created: bool  # created, but never started
+    exit_code: int | None
+    oom: bool
+    address: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """A local image: `size` in bytes on disk, `ports` the exposed TCP ports."""
+
+    id: str
+    size: int
+    layers: int
+    ports: tuple[int, ...] = ()
+    volumes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NodeInfo:
+    """What a machine offers: cores, memory in MiB."""
+
+    name: str
+    cores: int
+    memory_mb: int
+    engine_version: str
+
+
+@dataclass(frozen=True)
+class FetchProgress:
+    """How far a pull or build is.
+
+    verb: "pull" or "build". done/total in bytes (pull) or steps (build); total is 0
+    while unknown. layer/layers count finished and known layers (pull only). speed is
+    bytes per second over the last seconds. step is the Dockerfile line being run,
+    line the newest line of build output. unpacking is true in a pull's last moments.
+    """
+
+    verb: str
+    done: int = 0
+    total: int = 0
+    layer: int = 0
+    layers: int = 0
+    speed: float = 0.0
+    step: str = ""
+    line: str = ""
+    unpacking: bool = False
+
+
+@dataclass(frozen=True)
+class LogChunk:
+    """Part of a container's output: nanoseconds since the epoch, stream, bytes.
+
+    A line over 16 KiB comes in several chunks that share `at`; only the last one has
+    `complete` set. The text never includes the newline.
+    """
+
+    at: int
+    stream: str  # "stdout" or "stderr"
+    text: str
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class EngineEvent:
+    """Something happened to a container of ours: look again.
+
+    action is Docker's own word: create, start, die, oom, destroy, …
+    """
+
+    action: str
+    container_id: str
+    labels: dict[str, str]
+    at: int
+
+
+class Engine(Protocol):
+    """Short acts, called from worker threads. All raise `EngineError`."""
+
+    def node(self) -> NodeInfo: ...
+
+    def observe(self, labels: dict[str, str]) -> list[Observed]:
+        """Every container, running or not, that has all these labels."""
+        ...
+
+    def image(self, reference: str) -> ImageInfo | None: ...
+
+    def create(self, wanted: Wanted) -> Observed: ...
+
+    def start(self, container_id: str) -> Observed:
+        """Start it and return it with its address."""
+        ...
+
+    def stop(self, container_id: str, *, grace: int) -> None:
+        """Ask it to end, kill it after `grace` seconds. Gone is success."""
+        ...
+
+    def remove(self, container_id: str) -> None:
+        """Remove it and its anonymous volumes, killing it if need be."""
+        ...
+
+    def tail(self, container_id: str, lines: int) -> list[str]:
+        """The last lines of its output, oldest first; empty when it is gone."""
+        ...
+
+    def listening_ports(self, container_id: str) -> list[int]:
+        """TCP ports something listens on inside the running container."""
+        ...
+
+
+class EngineStreams(Protocol):
+    """Long waits, awaited in the worker's own event loop. All raise `EngineError`."""
+
+    def events(self, labels: dict[str, str]) -> AsyncIterator[EngineEvent]:
+        """Events from now on. Ends or raises when the engine goes away."""
+        ...
+
+    def logs(self, container_id: str, *, since: int) -> AsyncIterator[LogChunk]:
+        """Output from `since` (ns, inclusive; 0 for all) until the container ends."""
+        ...
+
+    async def fetch(
+        self,
+        image: str,
+        *,
+        build: str,
+        on_progress: Callable[[FetchProgress], None],
+    ) -> ImageInfo:
+        """Pull `image`, or build it from the named context. Cancelling stops it."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,91 @@
+"""What can be deployed: hardware tiers and templates."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from templates_app.spec import ContainerSpec
+
+
+class Tier(models.Model):
+    """A size of hardware that one replica gets.
+
+    `gpu_model` is empty and `gpus` 0 for tiers without a GPU. `cores` are CPU cores,
+    `memory_mb` and `shm_mb` MiB, `gpu_memory_gb` GB of one GPU.
+    """
+
+    slug = models.SlugField(primary_key=True, max_length=40)
+    name = models.CharField(max_length=40)
+    gpu_model = models.CharField(max_length=40, blank=True)
+    gpus = models.PositiveSmallIntegerField(default=0)
+    gpu_memory_gb = models.PositiveIntegerField(default=0)
+    cores = models.FloatField()
+    memory_mb = models.PositiveIntegerField()
+    shm_mb = models.PositiveIntegerField(default=0)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "slug"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hardware})"
+
+    @property
+    def hardware(self) -> str:
+        """What a person calls it: "A10", "2 × A100" or "CPU"."""
+        if not self.gpus:
+            return "CPU"
+        return self.gpu_model if self.gpus == 1 else f"{self.gpus} × {self.gpu_model}"
+
+    @property
+    def memory_gb(self) -> int:
+        return round(self.memory_mb / 1024)
+
+
+class TemplateQuerySet(models.QuerySet["Template"]):
+    def published(self) -> TemplateQuerySet:
+        return self.filter(retired=False)
+
+
+class Template(models.Model):
+    """Something to clone: a container with the settings that suit it.
+
+    `spec` is a ContainerSpec as JSON, its volume the one to opt into.
+    """
+
+    slug = models.SlugField(unique=True, max_length=60)
+    name = models.CharField(max_length=80)
+    summary = models.CharField(max_length=160)
+    description = models.TextField(blank=True)
+    kind = models.CharField(max_length=30)
+    motif = models.CharField(max_length=30, blank=True)
+    position = models.PositiveSmallIntegerField(default=0)
+    spec = models.JSONField()
+    tier = models.ForeignKey(Tier, on_delete=models.PROTECT, related_name="+")
+    # Bytes a first start pulls or builds, as far as the catalogue knows; 0: unknown.
+    image_bytes = models.PositiveBigIntegerField(default=0)
+    min_replicas = models.PositiveSmallIntegerField(default=1)
+    max_replicas = models.PositiveSmallIntegerField(default=1)
+    public = models.BooleanField(default=False)
+    idle_timeout = models.PositiveIntegerField(default=600)
+    start_timeout = models.PositiveIntegerField(default=600)
+    concurrency = models.PositiveSmallIntegerField(default=1)
+    retired = models.BooleanField(default=False)
+    # Hash of the catalogue file's content, so that loading it again changes nothing.
+    digest = models.CharField(max_length=64, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE
+    )
+
+    objects = TemplateQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["position", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def container(self) -> ContainerSpec:
+        return ContainerSpec.from_json(self.spec)
