@@ -11,5 +11,5 @@ Standard library only: it runs with the system's Python before anything is insta
     supervisor   keeps them running; one per ALIGHT_HOME
     processes    pid records: a reused pid is never signalled
     suite        make test
-    config, ports, http, show, errors     what the above stand on
+    config, ports, wire, show, errors     what the above stand on
 """

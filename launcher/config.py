@@ -67,8 +67,8 @@ class Config:
 
 
 def read_config(environ: Mapping[str, str], root: Path = ROOT) -> Config:
-    home = Path(environ.get("ALIGHT_HOME") or root / ".alight").expanduser()
-    home = Path(os.path.abspath(root / home)).resolve()
+    named = Path(environ.get("ALIGHT_HOME") or ".alight").expanduser()
+    home = (root / named).resolve()
     run = short_run(home, environ)
     ingress = run / "ingress"
     settings = {
@@ -98,10 +98,22 @@ def read_config(environ: Mapping[str, str], root: Path = ROOT) -> Config:
 def child_env(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without what belongs to make and to a sourced virtual env."""
     # Only the step that makes the first user may see the password.
-    drop = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "PYTHONHOME",
-            "VIRTUAL_ENV", "DETACH", "ALIGHT_ADMIN_PASSWORD"}
+    drop = {
+        "ALIGHT_ADMIN_PASSWORD",
+        "DETACH",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "MAKEOVERRIDES",
+        "MFLAGS",
+        "PYTHONHOME",
+        "VIRTUAL_ENV",
+    }
     env = {name: value for name, value in environ.items() if name not in drop}
-    return {**env, "PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "console.settings"}
+    return {
+        **env,
+        "PYTHONUNBUFFERED": "1",
+        "DJANGO_SETTINGS_MODULE": "console.settings",
+    }
 
 
 def read_port(raw: str) -> int:

@@ -50,7 +50,9 @@ class Step:
 
     def done(self, note: str = "") -> None:
         clear = "\r\033[K" if self.live else ""
-        say(f"{clear}  {self.title}{f', {note}' if note else ''} ({span(self.seconds)})")
+        say(
+            f"{clear}  {self.title}{f', {note}' if note else ''} ({span(self.seconds)})"
+        )
 
     def failed(self) -> None:
         clear = "\r\033[K" if self.live else ""

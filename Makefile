@@ -1,0 +1,58 @@
+# make up · make down · make test: everything else is for those who change Alight.
+# Settings are environment variables or words after make: make up ALIGHT_PORT=8090
+.PHONY: help up down status test check lock bench token images
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell sh launcher/find-python)
+RUN = $(if $(PYTHON),$(PYTHON),false) -m launcher
+BIN = .venv/bin
+
+help:
+	@echo "make up [DETACH=1]    install what is missing and start"
+	@echo "make down             stop what make up started; replicas keep running"
+	@echo "make status           what runs and what it uses"
+	@echo "make token NAME=ci    a bearer token for the API"
+	@echo "make images           the base image, on a machine without a registry too"
+	@echo "make test [ARGS=…]    set up and run every check and test"
+	@echo "make check            linters and types only"
+	@echo "make bench [ARGS=…]   the benchmarks"
+	@echo "make lock             pin the newest packages that fit"
+
+up:
+	@$(RUN) up
+
+down:
+	@$(RUN) down
+
+status:
+	@$(RUN) status
+
+images:
+	@$(RUN) images
+
+test:
+	@$(RUN) test $(ARGS)
+
+bench:
+	@$(RUN) bench $(ARGS)
+
+token:
+	@test -x $(BIN)/python || { echo "Run make up first." >&2; exit 1; }
+	@test -n "$(NAME)" || { echo "Name the token: make -s token NAME=ci" >&2; exit 1; }
+	@$(BIN)/python manage.py make_token "$(NAME)"
+
+check:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy .
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+LOCK = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links
+lock:
+	@$(BIN)/python -m pip install --quiet uv
+	@echo "# Exported from pyproject.toml: make lock" > requirements.txt
+	@$(LOCK) pyproject.toml >> requirements.txt
+	@echo "# Exported from pyproject.toml: make lock" > requirements-dev.txt
+	@$(LOCK) --extra dev --constraint requirements.txt pyproject.toml >> requirements-dev.txt

@@ -1,0 +1,38 @@
+"""The first user: admin, made once."""
+
+import os
+import secrets
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from console.models import User
+
+NAME = "admin"
+CHANGE = ".venv/bin/python manage.py changepassword admin"
+
+
+class Command(BaseCommand):
+    help = "Make user admin when there is none, and say how to sign in."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        given = os.environ.get("ALIGHT_ADMIN_PASSWORD", "")
+        user = User.objects.filter(username=NAME).first()
+        if user is None:
+            password = given or secrets.token_urlsafe(12)
+            User.objects.create_superuser(username=NAME, email="", password=password)
+            shown = "as in ALIGHT_ADMIN_PASSWORD" if given else password
+            self.stdout.write(f"Sign in: {NAME}    Password: {shown}")
+            if not given:
+                self.stdout.write("The password is not shown again.")
+        else:
+            self.stdout.write(f"Sign in: {NAME}, with the password it has.")
+            if given and not user.check_password(given):
+                self.stdout.write("ALIGHT_ADMIN_PASSWORD was not applied to it.")
+        self.stdout.write(f"Change the password: {command()}")
+
+
+def command() -> str:
+    """What to type; names the folder of state when it is not the usual one."""
+    home = os.environ.get("ALIGHT_HOME", "")
+    return f"ALIGHT_HOME={home} {CHANGE}" if home else CHANGE

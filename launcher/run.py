@@ -1,0 +1,37 @@
+"""The words after `python3 -m launcher`, and the one place errors are printed."""
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from launcher import base_images, suite
+from launcher.config import make_folders, read_config
+from launcher.down import down
+from launcher.engine import ensure_engine
+from launcher.errors import LaunchError
+from launcher.status import status
+from launcher.up import up
+
+USAGE = "usage: python3 -m launcher up|down|status|images|test|bench"
+
+
+def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
+    verb = words[0] if words else ""
+    try:
+        config = read_config(environ)
+        if verb == "up":
+            return up(config, detach=environ.get("DETACH", "") not in {"", "0"})
+        if verb == "down":
+            return down(config)
+        if verb == "status":
+            return status(config, as_json="--json" in words)
+        if verb == "images":
+            make_folders(config)
+            ensure_engine(config)
+            return base_images.ensure(config, asked=True)
+        if verb in {"test", "bench"}:
+            return suite.run(config, verb, list(words[1:]))
+    except LaunchError as error:
+        print(f"\n{error}", file=sys.stderr, flush=True)
+        return 1
+    print(USAGE, file=sys.stderr)
+    return 2

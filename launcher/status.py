@@ -1,0 +1,56 @@
+"""make status: what runs and what it uses."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from launcher import processes
+from launcher.config import Config
+from launcher.down import SERVICES
+from launcher.show import say, span
+
+NAMES = ("supervisor", *SERVICES, "dockerd")
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    pid: int
+    memory_bytes: int
+    cpu_seconds: float
+    age_seconds: float
+
+
+def status(config: Config, *, as_json: bool = False) -> int:
+    """0 when the supervisor runs, else 3."""
+    rows = [row for name in NAMES if (row := look(config, name))]
+    total = sum(row.memory_bytes for row in rows if row.name != "dockerd")
+    if as_json:
+        found = [asdict(row) for row in rows]
+        say(json.dumps({"processes": found, "memory_bytes": total}))
+    elif not rows:
+        say("Alight does not run here. Start it: make up")
+    else:
+        say(f"{'process':12}{'pid':>8}{'memory':>10}{'processor':>12}  up for")
+        for row in rows:
+            say(
+                f"{row.name:12}{row.pid:>8}{row.memory_bytes / 1e6:>7.0f} MB"
+                f"{row.cpu_seconds:>10.1f} s  {span(row.age_seconds)}"
+            )
+        say(f"{'in all':12}{'':>8}{total / 1e6:>7.0f} MB  (without dockerd)")
+    return 0 if any(row.name == "supervisor" for row in rows) else 3
+
+
+def look(config: Config, name: str) -> Row | None:
+    """One process with all below it; None when it does not run."""
+    found = processes.running(config.pids, name)
+    if found is None:
+        return None
+    # The supervisor's children have lines of their own.
+    pids = [found.pid] if name == "supervisor" else processes.tree(found.pid)
+    return Row(
+        name=name,
+        pid=found.pid,
+        memory_bytes=sum(processes.memory(pid) for pid in pids),
+        cpu_seconds=sum(processes.cpu_seconds(pid) for pid in pids),
+        age_seconds=processes.age(found),
+    )

@@ -1,0 +1,5 @@
+from launcher.config import Config
+
+
+def run(config: Config, verb: str, words: list[str]) -> int:
+    return 0

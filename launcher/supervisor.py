@@ -1,0 +1,275 @@
+"""Starts the services in order, restarts one that dies, stops them in reverse.
+
+One supervisor per ALIGHT_HOME, held by a lock on RUN/supervisor.lock. It sleeps until
+a child ends or a signal arrives; at rest it costs nothing.
+"""
+
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from launcher import processes
+from launcher.config import Config
+from launcher.errors import LaunchError, last_lines
+from launcher.services import Service
+from launcher.show import span
+
+NAME = "supervisor"
+# How long a service may take until it is ready the first time.
+READY_SECONDS = 60.0
+# The n-th restart in a row waits this long; a minute of life ends the row.
+BACK_OFF = (1.0, 2.0, 5.0, 10.0, 30.0)
+STEADY_SECONDS = 60.0
+BIG_LOG = 20 * 1024 * 1024
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Child:
+    """A service and the process that is it just now; None while it waits."""
+
+    service: Service
+    process: "subprocess.Popen[bytes] | None" = None
+    began: float = 0.0
+    deaths: int = 0
+    # When to start it again (monotonic); None when it runs.
+    again: float | None = None
+
+
+class Supervisor:
+    """Runs in one thread; `run` returns when it was told to stop."""
+
+    def __init__(self, config: Config, services: list[Service], say: Say) -> None:
+        self.config = config
+        self.say = say
+        self.children = [Child(service) for service in services]
+        self.stopping = False
+        self.wakeup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    # --- the whole life ------------------------------------------------------
+
+    def start(self) -> None:
+        """Start all, each ready before the next. Raises LaunchError; nothing is left
+        running then."""
+        self._listen_to_signals()
+        processes.record(self.config.pids, NAME, os.getpid())
+        try:
+            for child in self.children:
+                if self.stopping:
+                    return
+                self._start_first(child)
+        except BaseException:
+            self.stop()
+            raise
+
+    def watch(self) -> None:
+        """Restart what dies until a signal says to stop."""
+        while not self.stopping:
+            self._collect()
+            wait = self._start_due(time.monotonic())
+            select.select([self.wakeup], [], [], wait)
+            self._drain_wakeups()
+
+    def stop(self) -> None:
+        """Stop all, the last started first."""
+        self.stopping = True
+        for child in reversed(self.children):
+            self._stop(child)
+        processes.forget(self.config.pids, NAME)
+
+    # --- one child -----------------------------------------------------------
+
+    def _start_first(self, child: Child) -> None:
+        service = child.service
+        self.say(f"Starting {service.title}")
+        self._spawn(child)
+        if service.ready is None:
+            return
+        deadline = time.monotonic() + READY_SECONDS
+        while not service.ready():
+            if self.stopping:
+                return
+            if child.process is None or child.process.poll() is not None:
+                raise self._trouble(service, "ended at once")
+            if time.monotonic() > deadline:
+                raise self._trouble(service, f"was not ready in {READY_SECONDS:.0f} s")
+            # Woken early when the child ends.
+            select.select([self.wakeup], [], [], 0.05)
+            self._drain_wakeups()
+
+    def _spawn(self, child: Child) -> None:
+        service, config = child.service, self.config
+        log = log_of(config, service.name)
+        keep_small(log)
+        for path in service.leftovers:
+            path.unlink(missing_ok=True)
+        with log.open("ab") as out:
+            for command in service.before:
+                self._run_before(service, command, log)
+            try:
+                child.process = subprocess.Popen(
+                    service.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    cwd=config.root,
+                    env=dict(config.env),
+                    # Ctrl-C reaches the supervisor alone, which stops them in order.
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise LaunchError(
+                    f"{service.title} cannot be started: {error}.",
+                    "Run make up again: it installs what is missing.",
+                ) from error
+        child.began, child.again = time.monotonic(), None
+        processes.record(config.pids, service.name, child.process.pid)
+
+    def _run_before(
+        self, service: Service, command: tuple[str, ...], log: Path
+    ) -> None:
+        config = self.config
+        with log.open("ab") as out:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=config.root,
+                env=dict(config.env),
+                start_new_session=True,
+            )
+        if done.returncode:
+            words = " ".join(Path(part).name for part in command[:3])
+            raise self._trouble(service, f"could not be prepared ({words})")
+
+    def _trouble(self, service: Service, how: str) -> LaunchError:
+        return LaunchError(
+            f"{service.title} {how}.",
+            "Mend what its log names, then run make up again. Nothing was left "
+            "running.",
+            log_of(self.config, service.name),
+        )
+
+    def _collect(self) -> None:
+        """Notice children that ended; say when each will be started again."""
+        for child in self.children:
+            if child.process is None or (code := child.process.poll()) is None:
+                continue
+            lived = time.monotonic() - child.began
+            child.deaths = 1 if lived > STEADY_SECONDS else child.deaths + 1
+            self._wait_to_start(child, f"ended ({ending(code)}) after {span(lived)}")
+
+    def _wait_to_start(self, child: Child, what: str) -> None:
+        child.process = None
+        processes.forget(self.config.pids, child.service.name)
+        wait = BACK_OFF[min(child.deaths, len(BACK_OFF)) - 1]
+        child.again = time.monotonic() + wait
+        log = log_of(self.config, child.service.name)
+        self.say(f"{child.service.title} {what}. Starting again in {wait:.0f} s.")
+        for line in last_lines(log, count=3):
+            self.say(f"    {line}")
+        self.say(f"    Log: {log}")
+
+    def _start_due(self, now: float) -> float | None:
+        """Start what is due; seconds until the next is, None when none waits."""
+        for child in self.children:
+            if child.again is not None and child.again <= now:
+                try:
+                    self._spawn(child)
+                    self.say(f"{child.service.title} runs again.")
+                except LaunchError as error:
+                    child.deaths += 1
+                    self._wait_to_start(child, f"did not start: {error.what}")
+        waits = [child.again for child in self.children if child.again is not None]
+        return max(0.0, min(waits) - time.monotonic()) if waits else None
+
+    def _stop(self, child: Child) -> None:
+        name, process = child.service.name, child.process
+        child.process = child.again = None
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(child.service.stop_seconds)
+            except subprocess.TimeoutExpired:
+                self.say(f"{child.service.title} did not end by itself; killed.")
+                process.kill()
+                process.wait()
+        processes.forget(self.config.pids, name)
+        for path in child.service.leftovers:
+            path.unlink(missing_ok=True)
+
+    # --- signals -------------------------------------------------------------
+
+    def _listen_to_signals(self) -> None:
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        # A handler is needed for the wake-up to be written at all.
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._asked_to_stop)
+
+    def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def _drain_wakeups(self) -> None:
+        try:
+            while os.read(self.wakeup, 512):
+                pass
+        except BlockingIOError:
+            return
+
+
+def log_of(config: Config, name: str) -> Path:
+    return config.logs / f"{name}.log"
+
+
+def keep_small(log: Path) -> None:
+    """Put a long log aside; one older one is kept."""
+    try:
+        if log.stat().st_size > BIG_LOG:
+            log.replace(log.with_suffix(".log.1"))
+    except FileNotFoundError:
+        return
+
+
+def ending(code: int) -> str:
+    """ "exit code 1" or the signal's name."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+class AlreadyRunning(Exception):
+    """Another supervisor holds the lock of this ALIGHT_HOME."""
+
+
+@contextmanager
+def only_one(config: Config) -> Iterator[None]:
+    """Hold this installation's lock. Raises AlreadyRunning.
+
+    A forked child keeps the lock for as long as it lives; other programs started
+    meanwhile do not inherit it.
+    """
+    handle = os.open(
+        config.run / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+    )
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning from None
+        yield
+    finally:
+        os.close(handle)
