@@ -39,11 +39,21 @@ def ask(
     body: bytes | IO[bytes] | None = None,
     headers: dict[str, str] | None = None,
     timeout: float = 10,
+    silence: float | None = None,
 ) -> http.client.HTTPResponse:
-    """Send one request. Raises OSError or http.client.HTTPException."""
+    """Send one request. Raises OSError or http.client.HTTPException.
+
+    timeout: seconds until the answer begins. silence: seconds without a byte that the
+    rest of it may hold; the same when not given.
+    """
     connection = connect(host, timeout)
     connection.request(method, path, body=body, headers=headers or {})
-    return connection.getresponse()
+    link = connection.sock
+    answer = connection.getresponse()
+    if silence is not None:
+        # An answer that closes the connection keeps the socket's timeout.
+        link.settimeout(silence)
+    return answer
 
 
 def json_lines(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
