@@ -20,7 +20,7 @@ text a sentence for people):
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -103,6 +103,8 @@ class Observed:
     running is False for created and exited containers; `exit_code` is None until it
     has exited. `address` is the container's own IP, empty when not running.
     `oom` is a hint only: it is also true when just a child process was killed.
+    `error` is why it could not run, as far as the engine knows. A program that the
+    image lacks shows here, with exit code 127: an init process stands before it.
     """
 
     id: str
@@ -199,7 +201,9 @@ class Engine(Protocol):
 
     def image(self, reference: str) -> ImageInfo | None: ...
 
-    def create(self, wanted: Wanted) -> Observed: ...
+    def create(self, wanted: Wanted) -> Observed:
+        """The container, made or found by its name. Its network is made on demand."""
+        ...
 
     def start(self, container_id: str) -> Observed:
         """Start it and return it with its address."""
@@ -217,8 +221,14 @@ class Engine(Protocol):
         """The last lines of its output, oldest first; empty when it is gone."""
         ...
 
-    def listening_ports(self, container_id: str) -> list[int]:
-        """TCP ports something listens on inside the running container."""
+    def listening_ports(
+        self, container_id: str, *, loopback: bool = False
+    ) -> list[int]:
+        """TCP ports of the running container that can be reached, ascending.
+
+        With `loopback`, those bound to nothing but 127.0.0.1 or ::1 instead, which
+        nobody outside the container can reach. Empty when it does not run.
+        """
         ...
 
 
@@ -226,11 +236,36 @@ class EngineStreams(Protocol):
     """Long waits, awaited in the worker's own event loop. All raise `EngineError`."""
 
     def events(self, labels: dict[str, str]) -> AsyncIterator[EngineEvent]:
-        """Events from now on. Ends or raises when the engine goes away."""
+        """Events from this call on, not from the first step.
+
+        So: call, then observe, then iterate, and nothing falls between. Raises
+        EngineUnreachable when the engine goes away; observe again then, since what
+        happened meanwhile is not told.
+        """
         ...
 
     def logs(self, container_id: str, *, since: int) -> AsyncIterator[LogChunk]:
-        """Output from `since` (ns, inclusive; 0 for all) until the container ends."""
+        """Output from `since` (ns, inclusive; 0 for all) until the container ends.
+
+        A container that was created but never started ends at once, and so does one
+        that is gone. The end is no proof that the container ended: an engine that is
+        restarted ends it, too.
+        """
+        ...
+
+    def log_batches(
+        self, container_id: str, *, since: int
+    ) -> AsyncGenerator[list[LogChunk], None]:
+        """`logs` in batches of what came together, the way to follow many lines."""
+        ...
+
+    def live_tail(self, container_id: str) -> AsyncIterator[tuple[str, bytes]]:
+        """Output from now on as (stream, bytes), in the pieces it was written in.
+
+        Unlike `logs` this does not wait for newlines, so a progress bar drawn with
+        carriage returns moves. For display only: no times, and a reader that is too
+        slow loses pieces. An adapter may end it at once.
+        """
         ...
 
     async def fetch(
@@ -240,7 +275,12 @@ class EngineStreams(Protocol):
         build: str,
         on_progress: Callable[[FetchProgress], None],
     ) -> ImageInfo:
-        """Pull `image`, or build it from the named context. Cancelling stops it."""
+        """Pull `image`, or build it from the named context. Cancelling stops it.
+
+        Who asks for the same image meanwhile shares the work and its progress; it
+        stops when the last one cancels. Progress comes a few times a second. A build
+        makes the tag `contexts.resolve(image, build)`: create containers from that.
+        """
         ...
 
     async def close(self) -> None: ...

@@ -1,0 +1,247 @@
+"""The Docker engine of one machine, through its SDK: short acts only.
+
+Everything made here carries the installation's label, and nothing without it is ever
+touched. Each call has a time limit, so no thread waits for ever on a stuck engine.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.conf import settings
+from docker import APIClient
+from docker.errors import APIError, DockerException
+
+from replicas.engine import config, errors, names, procnet, translate
+from replicas.engine.base import (
+    EngineRefused,
+    ImageInfo,
+    NodeInfo,
+    Observed,
+    Wanted,
+)
+
+log = logging.getLogger(__name__)
+
+# Seconds. A start that mounts or prepares a GPU can take a while; the rest is quick.
+PATIENCE = 60
+_SOCKETS = "cat /proc/net/tcp /proc/net/tcp6"
+_ROUTES = Path("/proc/net/route")
+_PROC = Path("/proc")
+
+
+class DockerEngine:
+    """See `replicas.engine.base.Engine`. Safe to share between threads."""
+
+    def __init__(self, host: str = "", installation: str = "") -> None:
+        self.host = host or settings.ALIGHT_DOCKER_HOST
+        self.installation = installation or settings.ALIGHT_INSTALLATION
+        self._lock = threading.Lock()
+        self._api: APIClient | None = None
+        self._node: NodeInfo | None = None
+
+    # --- Looking -------------------------------------------------------------
+    def node(self) -> NodeInfo:
+        with _spoken():
+            self._node = translate.node_info(self._client().info())
+        return self._node
+
+    def observe(self, labels: dict[str, str]) -> list[Observed]:
+        wanted = [f"{key}={value}" for key, value in labels.items()]
+        with _spoken():
+            found = self._client().containers(all=True, filters={"label": wanted})
+        return [seen for item in found if (seen := self._inspect(item["Id"]))]
+
+    def image(self, reference: str) -> ImageInfo | None:
+        with _spoken():
+            try:
+                found = self._client().inspect_image(reference)  # type: ignore[no-untyped-call]
+            except APIError as error:
+                if error.status_code == 404:
+                    return None
+                raise
+        return translate.image_info(found)
+
+    def tail(self, container_id: str, lines: int) -> list[str]:
+        with suppress(errors.Gone), _spoken():
+            output = self._client().logs(container_id, tail=lines)
+            text = output.decode("utf-8", "replace")
+            return [line.rstrip("\r") for line in text.split("\n")[:-1]]
+        return []
+
+    def listening_ports(
+        self, container_id: str, *, loopback: bool = False
+    ) -> list[int]:
+        with suppress(errors.Gone), _spoken():
+            text = self._sockets(container_id)
+            return procnet.listening(text, loopback=loopback)
+        return []
+
+    # --- Acting --------------------------------------------------------------
+    def create(self, wanted: Wanted) -> Observed:
+        network = self._ensure_network()
+        body = config.container_config(wanted, network=network, cores=self._cores())
+        with _spoken(wanted.image):
+            try:
+                make = self._client().create_container_from_config
+                made = make(body, wanted.name)  # type: ignore[no-untyped-call]
+            except APIError as error:
+                if error.status_code != 409:
+                    raise
+                return self._already(wanted)
+        return self._must_inspect(made["Id"])
+
+    def start(self, container_id: str) -> Observed:
+        with _spoken():
+            self._client().start(container_id)
+        return self._must_inspect(container_id)
+
+    def stop(self, container_id: str, *, grace: int) -> None:
+        with suppress(errors.Gone), _spoken():
+            self._client().stop(container_id, timeout=grace)
+
+    def remove(self, container_id: str) -> None:
+        with suppress(errors.Gone), _spoken():
+            self._client().remove_container(container_id, v=True, force=True)
+
+    # --- How -----------------------------------------------------------------
+    def _client(self) -> APIClient:
+        # Made on first use: the engine may be away when the process starts.
+        with self._lock:
+            if self._api is None:
+                self._api = APIClient(
+                    base_url=self.host,
+                    version="auto",
+                    timeout=PATIENCE,
+                    max_pool_size=32,
+                )
+            return self._api
+
+    def _cores(self) -> int:
+        return (self._node or self.node()).cores
+
+    def _name(self) -> str:
+        return (self._node or self.node()).name
+
+    def _inspect(self, container_id: str) -> Observed | None:
+        node = self._name()
+        with suppress(errors.Gone), _spoken():
+            attrs = self._client().inspect_container(container_id)
+            return translate.observed(attrs, node=node)
+        return None
+
+    def _must_inspect(self, container_id: str) -> Observed:
+        seen = self._inspect(container_id)
+        if seen is None:
+            raise errors.translate(404, "No such container")
+        return seen
+
+    def _already(self, wanted: Wanted) -> Observed:
+        seen = self._must_inspect(wanted.name)
+        if not wanted.labels.items() <= seen.labels.items():
+            raise EngineRefused(
+                f"A container named {wanted.name} is there already and belongs to "
+                "someone else. Rename or remove it."
+            )
+        return seen
+
+    def _ensure_network(self) -> str:
+        """The name of our network, made when missing. The lock keeps it to one."""
+        name = names.network_name(self.installation)
+        client = self._client_spoken()
+        with self._lock, _spoken():
+            if self._has_network(client, name):
+                return name
+            taken = _subnets(client)
+            while True:
+                subnet = config.free_subnet(taken)
+                try:
+                    self._make_network(client, subnet)
+                except APIError as error:
+                    if self._has_network(client, name):
+                        return name
+                    if "overlap" not in str(error.explanation).lower():
+                        raise
+                    taken.append(subnet)
+                else:
+                    return name
+
+    def _client_spoken(self) -> APIClient:
+        with _spoken():
+            return self._client()
+
+    def _has_network(self, client: APIClient, name: str) -> bool:
+        # The filter finds parts of names, too.
+        return any(net["Name"] == name for net in client.networks(names=[name]))
+
+    def _make_network(self, client: APIClient, subnet: str) -> None:
+        body = config.network_config(self.installation, subnet)
+        client.create_network(
+            body["Name"],
+            driver=body["Driver"],
+            options=body["Options"],
+            ipam=body["IPAM"],
+            check_duplicate=body["CheckDuplicate"],
+            labels=body["Labels"],
+        )
+
+    def _sockets(self, container_id: str) -> str:
+        client = self._client()
+        attrs = client.inspect_container(container_id)
+        if not attrs["State"]["Running"]:
+            return ""
+        seen = _read_sockets(int(attrs["State"]["Pid"]), attrs["Id"])
+        if seen is not None:
+            return seen
+        # An image without `cat` answers nothing, and nobody learns more.
+        made = client.exec_create(attrs["Id"], _SOCKETS, stderr=False)
+        output: bytes = client.exec_start(made["Id"])
+        return output.decode("utf-8", "replace")
+
+
+def _read_sockets(pid: int, container_id: str) -> str | None:
+    """The sockets of a process of this machine; None when it is not visible here.
+
+    The cgroup proves that `pid` means the same process here as it does to the engine.
+    """
+    home = _PROC / str(pid)
+    try:
+        if container_id not in (home / "cgroup").read_text():
+            return None
+        both = [(home / "net" / name) for name in ("tcp", "tcp6")]
+        return "\n".join(path.read_text() for path in both if path.exists())
+    except OSError:
+        return None
+
+
+def _subnets(client: APIClient) -> list[str]:
+    """Every subnet that is in use, by the engine's networks or the host's routes."""
+    taken = [
+        str(part["Subnet"])
+        for network in client.networks()
+        for part in (network.get("IPAM") or {}).get("Config") or ()
+        if part.get("Subnet")
+    ]
+    if _ROUTES.exists():
+        taken += config.routed_subnets(_ROUTES.read_text())
+    return taken
+
+
+@contextmanager
+def _spoken(image: str = "") -> Iterator[None]:
+    """Turn whatever the SDK raises into the contract's errors."""
+    try:
+        yield
+    except APIError as error:
+        said: Any = error.explanation
+        raise errors.translate(
+            error.status_code or 0, str(said or error), image=image
+        ) from error
+    except (requests.exceptions.RequestException, DockerException, OSError) as error:
+        raise errors.unreachable(str(error)) from error

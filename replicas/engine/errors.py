@@ -1,0 +1,208 @@
+"""The engine's words, turned into ours. Pure: a status and a message, an error back.
+
+Docker has no error codes beyond the HTTP status, so its sentences are matched. The
+table is ordered: the first row that fits wins. What fits no row keeps Docker's words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from replicas.engine import base, names
+
+Sentence = Callable[[str, str], base.EngineError]
+
+
+class Gone(base.EngineRefused):
+    """The container is not there, or is on its way out. Often that is success."""
+
+
+def translate(status: int, message: str, *, image: str = "") -> base.EngineError:
+    """The error for an answer of the engine; `image` is what it was about, if any.
+
+    `status` 0 stands for an error inside a stream that began well.
+    """
+    said = " ".join(message.split())
+    for pattern, make in _TABLE:
+        if pattern.search(said):
+            return make(image, said)
+    if status == 404 and image:
+        return _not_found(image, said)
+    return base.EngineRefused(
+        f"The Docker engine refused: {_ended(said or 'no reason')}"
+    )
+
+
+def unreachable(detail: str = "") -> base.EngineUnreachable:
+    """Nothing answers on the engine's socket."""
+    if "permission denied" in detail.lower():
+        return base.EngineUnreachable(
+            "The Docker engine’s socket is closed to Alight. Add the user it runs as "
+            "to the group docker, then start Alight again."
+        )
+    return base.EngineUnreachable(
+        "The Docker engine does not answer. Start it with “sudo systemctl start "
+        "docker”; Alight goes on by itself as soon as it answers."
+    )
+
+
+def build_failed(step: str, detail: str, tail: list[str]) -> base.BuildFailed:
+    """A step of the Dockerfile failed; `step` is that line, as far as known."""
+    code = re.search(r"returned a non-zero code: (\d+)", detail)
+    why = f"with exit code {code[1]}" if code else f"and said: {_clean(detail)}"
+    where = f"at “{_short(step)}” " if step else ""
+    return base.BuildFailed(
+        f"The build failed {where}{_ended(why)} Its last lines are below; mend the "
+        "Dockerfile or what it needs, then try again.",
+        tail=tail,
+    )
+
+
+def bad_exit(code: int | None, program: str) -> str:
+    """What exit codes 126 and 127 mean, for `Observed.error`; else empty.
+
+    Containers run below an init process, so a missing program shows only here.
+    """
+    if code == 127:
+        return f"A program was not found. Check the command, which starts “{program}”."
+    if code == 126:
+        return f"“{program}” could not be run. Check that it may be executed."
+    return ""
+
+
+def registry_of(image: str) -> str:
+    host = names.split_registry(image)[0]
+    return "Docker Hub" if host == names.DEFAULT_REGISTRY else host
+
+
+def _gone(image: str, said: str) -> base.EngineError:
+    return Gone("The container is gone: someone removed it.")
+
+
+def _not_found(image: str, said: str) -> base.EngineError:
+    path = names.split_registry(image)[1]
+    return base.ImageNotFound(
+        f"{registry_of(image)} answered “not found” for {path}. Check the image name "
+        "and its tag."
+    )
+
+
+def _not_here(image: str, said: str) -> base.EngineError:
+    missing = re.search(r"No such image: (\S+)", said, re.IGNORECASE)
+    name = image or (missing[1] if missing else "the image")
+    return base.ImageNotFound(f"{name} is not on this node. It has to be pulled again.")
+
+
+def _denied(image: str, said: str) -> base.EngineError:
+    path = names.split_registry(image)[1]
+    return base.RegistryRefused(
+        f"{registry_of(image)} refused {path}: there is no such image, or it needs a "
+        "sign-in. Check the name, or sign in with “docker login” on the node."
+    )
+
+
+def _signed_out(image: str, said: str) -> base.EngineError:
+    return base.RegistryRefused(
+        f"{registry_of(image)} refused the sign-in. Sign in again with “docker login” "
+        "on the node."
+    )
+
+
+def _rate_limited(image: str, said: str) -> base.EngineError:
+    return base.RegistryRefused(
+        f"{registry_of(image)} allows no more pulls for now. Wait, or sign in with "
+        "“docker login” on the node."
+    )
+
+
+def _registry_away(image: str, said: str) -> base.EngineError:
+    return base.RegistryUnreachable(
+        f"{registry_of(image)} did not answer when asked for "
+        f"{names.split_registry(image)[1] or 'the image'}. Check the node’s network "
+        f"and the registry’s address. The engine said: {_ended(_clean(said))}"
+    )
+
+
+def _disk_full(image: str, said: str) -> base.EngineError:
+    return base.DiskFull(
+        "No space is left on the node’s disk. Free some, for example with "
+        "“docker image prune”, then try again."
+    )
+
+
+def _no_command(image: str, said: str) -> base.EngineError:
+    program = re.search(r'exec: \\?"([^"\\]+)\\?"', said)
+    what = f"“{program[1]}”" if program else "the command"
+    return base.NoSuchCommand(
+        f"The image has no program {what}. Check the command, or leave it empty to "
+        "use the image’s own."
+    )
+
+
+def _no_gpu_driver(image: str, said: str) -> base.EngineError:
+    return base.EngineRefused(
+        "This node’s engine cannot give GPUs to containers. Install the NVIDIA "
+        "Container Toolkit, run “sudo nvidia-ctk runtime configure”, then restart "
+        "Docker."
+    )
+
+
+def _gpu_unknown(image: str, said: str) -> base.EngineError:
+    return base.EngineRefused(
+        "The GPU of this replica is gone from the node. Check it with “nvidia-smi”. "
+        f"The engine said: {_ended(_clean(said))}"
+    )
+
+
+def _little_memory(image: str, said: str) -> base.EngineError:
+    return base.EngineRefused(
+        "The memory limit is too low for a container. Choose a larger tier."
+    )
+
+
+def _row(pattern: str, make: Sentence) -> tuple[re.Pattern[str], Sentence]:
+    return re.compile(pattern, re.IGNORECASE), make
+
+
+_TABLE = [
+    _row(r"no such container|removal of container .* in progress", _gone),
+    _row(r"container which is dead or marked for removal", _gone),
+    _row(r"no space left on device", _disk_full),
+    _row(r"could not select device driver", _no_gpu_driver),
+    _row(r"unknown device|unresolvable CDI|nvidia-container-cli: device", _gpu_unknown),
+    _row(r"minimum memory limit", _little_memory),
+    _row(r"toomanyrequests|too many requests|rate limit", _rate_limited),
+    _row(r"incorrect username or password|authentication required", _signed_out),
+    _row(r"pull access denied|requested access .* denied", _denied),
+    _row(r"unauthorized|no basic auth|denied: |403 Forbidden", _denied),
+    _row(
+        r"executable file not found|OCI runtime .*exec.*no such file or directory"
+        r"|exec: .*permission denied",
+        _no_command,
+    ),
+    _row(r"no such image", _not_here),
+    _row(r"manifest .*(unknown|not found)|repository .*not found", _not_found),
+    _row(r"no matching manifest", _not_found),
+    _row(r"name unknown|failed to resolve reference.*not found", _not_found),
+    _row(
+        r"dial (tcp|udp)|lookup .*(no such host|server misbehaving|timeout)"
+        r"|connection refused|no route to host|network is unreachable"
+        r"|TLS handshake|x509:|i/o timeout|Client\.Timeout|request canceled"
+        r"|received unexpected HTTP status: 5\d\d|unexpected EOF|connection reset"
+        r"|server gave HTTP response to HTTPS",
+        _registry_away,
+    ),
+]
+
+
+def _clean(said: str) -> str:
+    return _short(said.removeprefix("Error response from daemon: "), 300)
+
+
+def _short(text: str, limit: int = 120) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "…")) else f"{text}."

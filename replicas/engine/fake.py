@@ -1,0 +1,210 @@
+"""An engine in memory, for tests and for the console without a machine.
+
+`World` holds what is true; engines and streams made without one share
+`World.shared()`. Tests change the world through its verbs:
+
+    world = World()
+    world.publish("app:1", FakeImage(ports=(3000,)))   # what the registry has
+    world.images["app:1"] = FakeImage()                # what the node has
+    engine, streams = FakeEngine(world), FakeStreams(world)
+    world.say(container_id, "hello")                   # output
+    world.crash(container_id, code=3); world.run_out_of_memory(container_id)
+    world.down = True                                  # the engine goes away
+    world.hold_pulls(); world.step_pull("app:1", 0.5); world.finish_pull("app:1")
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+
+from replicas.engine import contexts
+from replicas.engine.base import (
+    EngineEvent,
+    FetchProgress,
+    ImageInfo,
+    LogChunk,
+    NodeInfo,
+    Observed,
+    Wanted,
+)
+from replicas.engine.errors import translate, unreachable
+from replicas.engine.fake_world import Container, FakeImage, World
+from replicas.engine.sharing import Sharing
+
+__all__ = ["FakeEngine", "FakeImage", "FakeStreams", "World"]
+
+
+class FakeEngine:
+    """See `replicas.engine.base.Engine`."""
+
+    def __init__(self, world: World | None = None) -> None:
+        self.world = world or World.shared()
+
+    def node(self) -> NodeInfo:
+        with self.world.alive() as world:
+            return world.node
+
+    def observe(self, labels: dict[str, str]) -> list[Observed]:
+        with self.world.alive() as world:
+            return [
+                held.observed()
+                for held in world.containers.values()
+                if labels.items() <= held.wanted.labels.items()
+            ]
+
+    def image(self, reference: str) -> ImageInfo | None:
+        with self.world.alive() as world:
+            found = world.local(reference)
+            return found.info(reference) if found else None
+
+    def create(self, wanted: Wanted) -> Observed:
+        with self.world.alive() as world:
+            return world.create(wanted).observed()
+
+    def start(self, container_id: str) -> Observed:
+        with self.world.alive() as world:
+            return world.start(container_id).observed()
+
+    def stop(self, container_id: str, *, grace: int) -> None:
+        with self.world.alive() as world:
+            held = world.containers.get(container_id)
+            if held is not None and held.running:
+                world.end(container_id, code=143)
+
+    def remove(self, container_id: str) -> None:
+        with self.world.alive() as world:
+            world.remove(container_id)
+
+    def tail(self, container_id: str, lines: int) -> list[str]:
+        with self.world.alive() as world:
+            held = world.containers.get(container_id)
+            whole = [chunk.text for chunk in held.output] if held else []
+            return whole[-lines:] if lines else []
+
+    def listening_ports(
+        self, container_id: str, *, loopback: bool = False
+    ) -> list[int]:
+        with self.world.alive() as world:
+            held = world.containers.get(container_id)
+            if held is None or not held.running:
+                return []
+            return sorted(held.loopback if loopback else held.listening)
+
+
+class FakeStreams:
+    """See `replicas.engine.base.EngineStreams`."""
+
+    def __init__(self, world: World | None = None) -> None:
+        self.world = world or World.shared()
+        self._fetches: Sharing[FetchProgress, ImageInfo] = Sharing()
+
+    def events(self, labels: dict[str, str]) -> AsyncIterator[EngineEvent]:
+        return self._events(labels, len(self.world.events))
+
+    async def _events(
+        self, labels: dict[str, str], seen: int
+    ) -> AsyncIterator[EngineEvent]:
+        async with aclosing(self._changes()) as changes:
+            async for _ in changes:
+                with self.world.alive() as world:
+                    news, seen = world.events[seen:], len(world.events)
+                for event in news:
+                    if labels.items() <= event.labels.items():
+                        yield event
+
+    async def logs(self, container_id: str, *, since: int) -> AsyncIterator[LogChunk]:
+        async with aclosing(self.log_batches(container_id, since=since)) as batches:
+            async for batch in batches:
+                for chunk in batch:
+                    yield chunk
+
+    async def log_batches(
+        self, container_id: str, *, since: int
+    ) -> AsyncGenerator[list[LogChunk], None]:
+        read = 0
+        async with aclosing(self._changes()) as changes:
+            async for _ in changes:
+                with self.world.alive() as world:
+                    held = world.containers.get(container_id)
+                    output = held.output[read:] if held else []
+                    over = held is None or not held.running
+                read += len(output)
+                if batch := [chunk for chunk in output if chunk.at >= since]:
+                    yield batch
+                if over:
+                    return
+
+    async def live_tail(self, container_id: str) -> AsyncIterator[tuple[str, bytes]]:
+        with self.world.alive() as world:
+            held: Container | None = world.containers.get(container_id)
+            read = len(held.pieces) if held else 0
+        async with aclosing(self._changes()) as changes:
+            async for _ in changes:
+                with self.world.alive() as world:
+                    held = world.containers.get(container_id)
+                    pieces = held.pieces[read:] if held else []
+                    over = held is None or not held.running
+                read += len(pieces)
+                for piece in pieces:
+                    yield piece
+                if over:
+                    return
+
+    async def fetch(
+        self,
+        image: str,
+        *,
+        build: str,
+        on_progress: Callable[[FetchProgress], None],
+    ) -> ImageInfo:
+        wanted = contexts.resolve(image, build) if build else image
+
+        async def work(tell: Callable[[FetchProgress], None]) -> ImageInfo:
+            return await self._fetch(wanted, "build" if build else "pull", tell)
+
+        return await self._fetches.run(wanted, work, on_progress)
+
+    async def _fetch(
+        self, image: str, verb: str, tell: Callable[[FetchProgress], None]
+    ) -> ImageInfo:
+        with self.world.alive() as world:
+            found = world.offered(image)
+        if isinstance(found, Exception):
+            raise found
+        if found is None and verb == "pull":
+            raise translate(404, "manifest unknown", image=image)
+        made = found or FakeImage()
+        async with aclosing(self._changes()) as changes:
+            async for _ in changes:
+                with self.world.alive() as world:
+                    share = world.share_of(image)
+                tell(made.progress(verb, share))
+                if share >= 1:
+                    break
+        with self.world.alive() as world:
+            world.images[image] = made
+        return made.info(image)
+
+    async def close(self) -> None:
+        await self._fetches.close()
+
+    async def _changes(self) -> AsyncGenerator[None, None]:
+        """One step at once, then one after every change of the world."""
+        loop = asyncio.get_running_loop()
+        news = asyncio.Event()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(news.set)
+
+        self.world.listeners.append(wake)
+        try:
+            while True:
+                news.clear()
+                if self.world.down:
+                    raise unreachable()
+                yield
+                await news.wait()
+        finally:
+            self.world.listeners.remove(wake)

@@ -1,0 +1,94 @@
+"""What things are called in the engine. Pure: the same input, the same name.
+
+Labels say whose a container is; names are unique per attempt, so that creating the
+same attempt twice finds the first one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+INSTALLATION = "alight.installation"
+ENDPOINT = "alight.endpoint"
+REPLICA = "alight.replica"
+ATTEMPT = "alight.attempt"
+# On built images: digest of the context they were built from.
+BUILD = "alight.build"
+
+DEFAULT_REGISTRY = "docker.io"
+_UNFIT = re.compile(r"[^a-zA-Z0-9_.-]+")
+
+
+def container_name(
+    installation: str, endpoint_name: str, replica_id: int, attempt: int
+) -> str:
+    """Unique per attempt: `alight-<installation>-<endpoint>-<replica>-<attempt>`."""
+    return _fit(f"alight-{installation}-{endpoint_name}-{replica_id}-{attempt}")
+
+
+def container_labels(
+    installation: str, endpoint_name: str, replica_id: int, attempt: int
+) -> dict[str, str]:
+    return {
+        INSTALLATION: installation,
+        ENDPOINT: endpoint_name,
+        REPLICA: str(replica_id),
+        ATTEMPT: str(attempt),
+    }
+
+
+def volume_name(installation: str, endpoint_name: str, volume: str) -> str:
+    return _fit(f"alight-{installation}-{endpoint_name}-{volume}")
+
+
+def network_name(installation: str) -> str:
+    return _fit(f"alight-{installation}")
+
+
+def bridge_name(installation: str) -> str:
+    """The network's interface on the host, for firewall rules; 14 of 15 letters."""
+    return f"alight{hashlib.sha256(installation.encode()).hexdigest()[:8]}"
+
+
+def build_tag(image: str, digest: str) -> str:
+    """The tag a build of this context gets, so that a changed one builds anew.
+
+    >>> build_tag("alight/text-to-image", "0f3a" * 16)
+    'alight/text-to-image:0f3a0f3a0f3a'
+    """
+    return f"{split_tag(image)[0]}:{digest[:12]}"
+
+
+def split_tag(reference: str) -> tuple[str, str]:
+    """Name and tag (or digest) of a reference, "latest" where it has neither.
+
+    >>> split_tag("registry.lab.example:5000/app")
+    ('registry.lab.example:5000/app', 'latest')
+    >>> split_tag("app:1.0@sha256:00")
+    ('app', 'sha256:00')
+    """
+    name, at, digest = reference.partition("@")
+    head, colon, tail = name.rpartition(":")
+    tagged = bool(colon) and "/" not in tail
+    if at:
+        return (head if tagged else name), digest
+    return (head, tail) if tagged else (name, "latest")
+
+
+def split_registry(reference: str) -> tuple[str, str]:
+    """Registry host and the path there.
+
+    >>> split_registry("gradio/app:1")
+    ('docker.io', 'gradio/app:1')
+    >>> split_registry("registry.lab.example/app:1")
+    ('registry.lab.example', 'app:1')
+    """
+    host, slash, path = reference.partition("/")
+    if slash and ("." in host or ":" in host or host == "localhost"):
+        return host, path
+    return DEFAULT_REGISTRY, reference
+
+
+def _fit(name: str) -> str:
+    return _UNFIT.sub("-", name)
