@@ -1,9 +1,24 @@
 """Sign-in, sign-out, health, and the way in."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+
+# The field of bubbles beside the form: decoration, seven to a row.
+_FIELD = """
+    slot waiting slot slot pulling:.73 pulling:.55 slot
+    slot slot slot pulling:.25 ready starting pulling:.31
+    slot slot pulling:.37 ready ready ready ready
+    slot slot slot starting ready ready pulling:.79
+    slot slot slot slot pulling:.49 pulling:.31 slot
+    slot slot slot slot slot slot waiting
+"""
+BUBBLES = [(state, p) for state, _, p in (w.partition(":") for w in _FIELD.split())]
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -13,6 +28,10 @@ def home(request: HttpRequest) -> HttpResponse:
 class SignIn(LoginView):
     template_name = "console/login.html"
     redirect_authenticated_user = True
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        refusal = "That name and password do not match. Check both and try again."
+        return super().get_context_data(bubbles=BUBBLES, refusal=refusal, **kwargs)
 
 
 class SignOut(LogoutView):

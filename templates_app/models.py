@@ -47,6 +47,9 @@ class TemplateQuerySet(models.QuerySet["Template"]):
     def published(self) -> TemplateQuerySet:
         return self.filter(retired=False)
 
+    def for_list(self) -> TemplateQuerySet:
+        return self.select_related("tier")
+
 
 class Template(models.Model):
     """Something to clone: a container with the settings that suit it.
@@ -89,3 +92,18 @@ class Template(models.Model):
     @property
     def container(self) -> ContainerSpec:
         return ContainerSpec.from_json(self.spec)
+
+    @property
+    def search_text(self) -> str:
+        """What the Templates page searches: name, summary and hardware, lowercase."""
+        words = f"{self.name} {self.summary} {self.tier.hardware} {self.tier.name}"
+        return words.lower()
+
+    @property
+    def image_note(self) -> str:
+        """What a first start does with the image."""
+        return (
+            "Built on first start"
+            if self.spec.get("build")
+            else ("Pulled on first start")
+        )

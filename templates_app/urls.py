@@ -1,6 +1,8 @@
 """Pages of this app."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from templates_app import views
 
 app_name = "templates"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [path("templates/", views.TemplateList.as_view(), name="list")]

@@ -1,0 +1,61 @@
+"""Small words and pictures that templates need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def current(context: dict[str, Any], url: str) -> SafeString:
+    """` aria-current="page"` for the navigation link that this page is below."""
+    request = context.get("request")
+    if request is None or not url or not request.path.startswith(url):
+        return mark_safe("")
+    return mark_safe(' aria-current="page"')
+
+
+@register.filter
+def arc(done: object) -> str:
+    """How much of a ring is drawn, as stroke-dasharray: 0.42 is "42.0 100"."""
+    try:
+        share = float(str(done))
+    except ValueError:
+        return "0 100"
+    return f"{min(max(share, 0.005), 1) * 100:.1f} 100"
+
+
+@register.filter
+def gigabytes(count: int) -> str:
+    """Bytes as people read image sizes: "9.8 GB", "470 MB"; "" for 0."""
+    if not count:
+        return ""
+    if count < 950_000_000:
+        return f"{count / 1e6:.0f} MB"
+    return f"{count / 1e9:.1f} GB"
+
+
+@register.filter
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 102 is "1 min 42 s", 600 is "10 min"."""
+    rest = max(0, round(seconds))
+    if rest < 60:
+        return f"{rest} s"
+    minutes, left = divmod(rest, 60)
+    if minutes < 60:
+        return f"{minutes} min {left} s" if left else f"{minutes} min"
+    hours, left = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {left} min" if left else f"{hours} h"
+    return f"{hours // 24} days"
+
+
+@register.filter
+def motif_files(name: str) -> list[str]:
+    """Where the picture of a template is; the plain box stands in for an unknown."""
+    folder = "templates_app/motifs"
+    return [f"{folder}/{name or 'box'}.svg", f"{folder}/box.svg"]
