@@ -38,6 +38,7 @@ class Endpoint(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     # The wish: written by endpoints.services, for the user.
+    display_name = models.CharField(max_length=80, blank=True)
     description = models.TextField(blank=True)
     spec = models.JSONField()
     tier = models.ForeignKey(Tier, on_delete=models.PROTECT, related_name="+")

@@ -12,7 +12,7 @@ from templates_app.spec import IMAGE_PATTERN
 NAME_MAX = 40
 # Hosts the console may want for itself beside the endpoints.
 RESERVED_NAMES = frozenset({"www", "console", "api", "alight", "localhost", "admin"})
-ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*\Z")
 REPLICAS_MAX = 8
 
 
@@ -47,6 +47,8 @@ def taken(name: str, others: frozenset[str]) -> str:
 
 
 def scale_problem(minimum: int, maximum: int) -> str:
+    if minimum < 0:
+        return "Keep at least 0 replicas."
     if maximum < 1:
         return "Allow at least 1 replica."
     if maximum > REPLICAS_MAX:
@@ -74,7 +76,7 @@ def path_problem(path: str) -> str:
 def image_problem(image: str) -> str:
     if not image:
         return "Enter the image to run, such as registry.lab.example/app:1.0."
-    if not IMAGE_PATTERN.match(image) or len(image) > 255:
+    if len(image) > 255 or not IMAGE_PATTERN.match(image):
         return "That is not an image name. Write it like registry.lab.example/app:1.0."
     return ""
 

@@ -37,6 +37,7 @@ class Wish:
     start_timeout: int = 600
     concurrency: int = 1
     description: str = ""
+    display_name: str = ""
 
 
 def names_in_use() -> frozenset[str]:
@@ -67,6 +68,7 @@ def create(
                 start_timeout=wish.start_timeout,
                 concurrency=wish.concurrency,
                 description=wish.description,
+                display_name=wish.display_name,
                 target_count=max(wish.min_replicas, 1),
             )
             timeline.record(
@@ -89,6 +91,7 @@ LIGHT_FIELDS = SCALE_FIELDS | {
     "start_timeout",
     "concurrency",
     "description",
+    "display_name",
 }
 HEAVY_FIELDS = frozenset({"spec", "tier"})
 
