@@ -209,6 +209,13 @@ class Engine(Protocol):
         """Start it and return it with its address."""
         ...
 
+    def terminate(self, container_id: str) -> None:
+        """Ask it to end (its image's stop signal) and return at once.
+
+        Not running, or gone, is success.
+        """
+        ...
+
     def stop(self, container_id: str, *, grace: int) -> None:
         """Ask it to end, kill it after `grace` seconds. Gone is success."""
         ...

@@ -71,8 +71,8 @@ class DockerEngine:
     def tail(self, container_id: str, lines: int) -> list[str]:
         with suppress(errors.Gone), _spoken():
             output = self._client().logs(container_id, tail=lines)
-            text = output.decode("utf-8", "replace")
-            return [line.rstrip("\r") for line in text.split("\n")[:-1]]
+            text = output.decode("utf-8", "replace").removesuffix("\n")
+            return [line.rstrip("\r") for line in text.split("\n")] if text else []
         return []
 
     def listening_ports(
@@ -101,6 +101,17 @@ class DockerEngine:
         with _spoken():
             self._client().start(container_id)
         return self._must_inspect(container_id)
+
+    def terminate(self, container_id: str) -> None:
+        with suppress(errors.Gone), _spoken():
+            attrs = self._client().inspect_container(container_id)
+            signal = (attrs.get("Config") or {}).get("StopSignal") or "SIGTERM"
+            try:
+                self._client().kill(container_id, signal)
+            except APIError as error:
+                # It ended between the two calls.
+                if error.status_code != 409:
+                    raise
 
     def stop(self, container_id: str, *, grace: int) -> None:
         with suppress(errors.Gone), _spoken():

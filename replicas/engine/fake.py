@@ -67,11 +67,17 @@ class FakeEngine:
         with self.world.alive() as world:
             return world.start(container_id).observed()
 
+    def terminate(self, container_id: str) -> None:
+        with self.world.alive() as world:
+            held = world.containers.get(container_id)
+            if held is not None and held.running and not held.image.stubborn:
+                world.end(container_id, code=143)
+
     def stop(self, container_id: str, *, grace: int) -> None:
         with self.world.alive() as world:
             held = world.containers.get(container_id)
             if held is not None and held.running:
-                world.end(container_id, code=143)
+                world.end(container_id, code=137 if held.image.stubborn else 143)
 
     def remove(self, container_id: str) -> None:
         with self.world.alive() as world:

@@ -34,7 +34,8 @@ class FakeImage:
 
     says: lines written at start. exits: the exit code of containers that end at once;
     None for those that go on. listens: ports open once it runs; loopback: those only
-    its own processes reach. start_error: raised by `start`.
+    its own processes reach. start_error: raised by `start`. stubborn: does not end when
+    asked to.
     """
 
     size: int = 100_000_000
@@ -46,6 +47,7 @@ class FakeImage:
     listens: tuple[int, ...] = ()
     loopback: tuple[int, ...] = ()
     start_error: EngineError | None = None
+    stubborn: bool = False
 
     def info(self, reference: str) -> ImageInfo:
         digest = sha256(reference.encode()).hexdigest()

@@ -10,14 +10,17 @@ from replicas.engine import names
 PULL_HEADER, BUILD_HEADER = "X-Registry-Auth", "X-Registry-Config"
 
 
-def pull_headers(image: str) -> dict[str, str]:
-    """Header for pulling `image`; empty when nobody signed in there. Blocks briefly."""
+def credentials(image: str) -> dict[str, str]:
+    """The sign-in for pulling `image`; empty when nobody signed in. Blocks briefly."""
     host = names.split_registry(image)[0]
     try:
-        known = auth.load_config().resolve_authconfig(host)
+        return auth.load_config().resolve_authconfig(host) or {}
     except DockerException:
         # A broken helper must not stand in the way of public images.
         return {}
+
+
+def pull_headers(known: dict[str, str]) -> dict[str, str]:
     return {PULL_HEADER: _header(known)} if known else {}
 
 

@@ -8,11 +8,12 @@ import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from replicas.engine import contexts, errors, names, registry_auth, translate
+from replicas.engine import contexts, errors, names, registry, registry_auth, translate
 from replicas.engine.base import (
     EngineError,
     EngineEvent,
@@ -128,20 +129,25 @@ class DockerStreams:
 
     async def _pull(self, image: str, tell: Tell) -> ImageInfo:
         name, tag = names.split_tag(image)
-        headers = await asyncio.to_thread(registry_auth.pull_headers, image)
+        known = await asyncio.to_thread(registry_auth.credentials, image)
         meter, paced = PullMeter(time.monotonic), _Paced(tell)
-        async with self._wire.open(
-            "POST",
-            "/images/create",
-            params={"fromImage": name, "tag": tag},
-            headers=headers,
-            silence=PULL_SILENCE,
-            image=image,
-        ) as response:
-            async for message in self._wire.messages(response):
-                if said := _error_in(message):
-                    raise errors.translate(0, said, image=image)
-                paced.tell(meter.feed(message))
+        sizes = asyncio.create_task(registry.layer_sizes(image, known))
+        sizes.add_done_callback(partial(_learn, meter))
+        try:
+            async with self._wire.open(
+                "POST",
+                "/images/create",
+                params={"fromImage": name, "tag": tag},
+                headers=registry_auth.pull_headers(known),
+                silence=PULL_SILENCE,
+                image=image,
+            ) as response:
+                async for message in self._wire.messages(response):
+                    if said := _error_in(message):
+                        raise errors.translate(0, said, image=image)
+                    paced.tell(meter.feed(message))
+        finally:
+            sizes.cancel()
         paced.last()
         return await self._image(image)
 
@@ -194,6 +200,11 @@ class _Paced:
     def last(self) -> None:
         if self._held is not None:
             self._tell(self._held)
+
+
+def _learn(meter: PullMeter, asked: asyncio.Task[dict[str, int]]) -> None:
+    if not asked.cancelled():
+        meter.sizes.update(asked.result())
 
 
 def build_params(tag: str, digest: str, environ: Mapping[str, str]) -> dict[str, str]:
