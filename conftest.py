@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+# Valkey, Docker and a whole console for those who ask.
+pytest_plugins = ["tests.services"]
+
 
 @pytest.fixture(autouse=True)
 def plain_static(settings, tmp_path_factory):

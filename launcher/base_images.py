@@ -177,7 +177,6 @@ def command(machine: Machine, work: Path, tar: Path) -> list[str]:
         "etc/apt/apt.conf.d/99-machine": "".join(f"{s}\n" for s in machine.apt_conf),
         "etc/dpkg/dpkg.cfg.d/slim": "".join(f"{s}\n" for s in SLIM).replace("=", " "),
         "etc/pip.conf": machine.pip_conf,
-        "usr/sbin/policy-rc.d": "#!/bin/sh\nexit 101\n",
         "setup": SETUP,
         **{f"etc/apt/sources.list.d/{n}": text for n, text in sources.items()},
         **{
@@ -189,7 +188,6 @@ def command(machine: Machine, work: Path, tar: Path) -> list[str]:
         path = work / "tree" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (work / "tree/usr/sbin/policy-rc.d").chmod(0o755)
     feeds = [work / "tree/etc/apt/sources.list.d" / name for name in sources]
     return [
         *("mmdebstrap", "--variant=minbase", "--mode=root", "--format=tar"),

@@ -1,0 +1,68 @@
+"""Real parts for tests: Valkey, the Docker engine, a whole console."""
+
+import subprocess
+
+import pytest
+
+from launcher.config import ROOT
+from launcher.engine import Answer, ping
+from launcher.services import answers_ping, valkey_options, valkey_server
+from tests.environment import HOME
+
+
+@pytest.fixture(scope="session")
+def valkey_url():
+    """A Valkey of this test run at the address that settings.ALIGHT_VALKEY_URL has."""
+    path = HOME / "run" / "valkey.sock"
+    data = HOME / "valkey"
+    data.mkdir(mode=0o700)
+    command = [valkey_server(ROOT / ".venv"), *valkey_options(path, data)]
+    log = HOME / "valkey.log"
+    with log.open("wb") as out, subprocess.Popen(command, stdout=out) as server:
+        while not answers_ping(path):
+            try:
+                server.wait(0.02)
+            except subprocess.TimeoutExpired:
+                continue
+            pytest.fail(f"valkey-server ended at once:\n{log.read_text()}")
+        yield f"unix://{path}"
+        server.terminate()
+
+
+@pytest.fixture
+def valkey(valkey_url, settings):
+    """The settings as in production: broker and channel layer are the real Valkey.
+
+    Gives a client of an empty Valkey.
+    """
+    import redis
+
+    settings.CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [valkey_url], "prefix": "alight"},
+        }
+    }
+    with redis.Redis.from_url(valkey_url, decode_responses=True) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture(scope="session")
+def docker_engine():
+    """The address of an engine that answers. Fails, never skips, when none does."""
+    import os
+
+    host = os.environ.get("ALIGHT_DOCKER_HOST", "unix:///var/run/docker.sock")
+    if ping(host) is not Answer.YES:
+        pytest.fail(
+            f"No Docker engine answers at {host}. `make test` starts one; by hand: "
+            "run dockerd as root."
+        )
+    return host
+
+
+@pytest.fixture
+def bob(people):
+    """Has endpoints of his own and is shown some of Alice's."""
+    return people("bob")

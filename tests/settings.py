@@ -1,0 +1,20 @@
+"""console.settings in a folder of its own, with what no test may reach in memory."""
+
+# First: it decides where console.settings looks.
+from tests.environment import HOME  # isort: skip
+
+from console.settings import *  # noqa: F403
+from console.settings import STORAGES
+
+# A message to the worker goes nowhere unless a test takes it, and news to browsers
+# stay in this process. The fixture `valkey` puts the real ones in their place.
+CELERY_BROKER_URL = "memory://"
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+# Real hashing takes most of a test's time.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Pages render without collected static files.
+STATIC_ROOT = HOME / "static"
+STORAGES = {
+    **STORAGES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
