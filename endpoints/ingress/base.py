@@ -1,4 +1,4 @@
-"""What the ingress is told, as plain data, and the one error it raises."""
+"""What the ingress is told, as plain data, and the errors it raises."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import Protocol
 
 class IngressUnreachable(Exception):
     """The ingress does not answer on its runtime socket."""
+
+
+class IngressFull(Exception):
+    """There is no room for it; the message says which setting gives more."""
 
 
 @dataclass(frozen=True, order=True)
@@ -51,7 +55,10 @@ class Traffic:
 
 
 class Ingress(Protocol):
-    """All raise IngressUnreachable."""
+    """All raise IngressUnreachable; apply and sync also IngressFull.
+
+    A sync that raises IngressFull has done all it had room for.
+    """
 
     def apply(self, route: Route) -> None:
         """Make the ingress lead `route.host` exactly there. Repeating is harmless."""

@@ -1,0 +1,92 @@
+"""An ingress in memory, for tests: it keeps the same promises, and can be unreachable."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from endpoints.ingress.base import IngressFull, IngressUnreachable, Route, Traffic
+from endpoints.ingress.routes import check
+
+
+class FakeIngress:
+    """Implements Ingress. routes is what it leads where; applied is every apply.
+
+    reachable=False makes each call raise IngressUnreachable. A test opens and ends
+    requests with `begin` and `end`.
+    """
+
+    def __init__(self, slots: int = 256, servers: int = 8) -> None:
+        self.reachable = True
+        self.routes: dict[str, Route] = {}
+        self.applied: list[Route] = []
+        self._slots = slots
+        self._servers = servers
+        self._open: Counter[tuple[str, str]] = Counter()
+        self._requests: Counter[str] = Counter()
+
+    def apply(self, route: Route) -> None:
+        check(route)
+        self._reach()
+        self._lead(route)
+
+    def forget(self, name: str) -> None:
+        self._reach()
+        self.routes.pop(name, None)
+        self._requests.pop(name, None)
+
+    def sync(self, routes: list[Route]) -> None:
+        self._reach()
+        for name in self.routes.keys() - {route.name for route in routes}:
+            self.forget(name)
+        full: IngressFull | None = None
+        for route in routes:
+            try:
+                self._lead(route)
+            except IngressFull as error:
+                full = error
+        if full:
+            raise full
+
+    def open_requests(self, name: str, key: str) -> int:
+        self._reach()
+        return self._open[name, key] if name in self.routes else 0
+
+    def traffic(self) -> dict[str, Traffic]:
+        self._reach()
+        return {name: self._traffic_of(name) for name in self.routes}
+
+    # -- what a client would do ------------------------------------------------------
+
+    def begin(self, name: str) -> str:
+        """A request arrives and stays open; answers the key of its upstream."""
+        upstreams = self.routes[name].upstreams
+        key = min(upstreams, key=lambda one: (self._open[name, one.key], one.key)).key
+        self._requests[name] += 1
+        self._open[name, key] += 1
+        return key
+
+    def end(self, name: str, key: str) -> None:
+        """A request that began there is over."""
+        self._open[name, key] -= 1
+
+    # -- inside ------------------------------------------------------------------------
+
+    def _reach(self) -> None:
+        if not self.reachable:
+            msg = "The ingress does not answer."
+            raise IngressUnreachable(msg)
+
+    def _lead(self, route: Route) -> None:
+        new = route.name not in self.routes
+        if new and len(self.routes) >= self._slots:
+            msg = f"All {self._slots} places for endpoints are taken in the ingress."
+            raise IngressFull(msg)
+        if len(route.upstreams) > self._servers:
+            msg = f"“{route.name}” has more replicas than the ingress takes."
+            raise IngressFull(msg)
+        self.routes[route.name] = route
+        self.applied.append(route)
+
+    def _traffic_of(self, name: str) -> Traffic:
+        in_flight = sum(n for (owner, _), n in self._open.items() if owner == name)
+        return Traffic(in_flight, self._requests[name])

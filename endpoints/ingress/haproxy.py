@@ -1,0 +1,157 @@
+"""The real ingress: HAProxy, told what to do through its runtime socket.
+
+Everything it knows it keeps itself, in maps and in the servers of its slots; nothing is
+remembered here, so any thread of any process may speak to it. A lock on a file lets one
+change happen at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from endpoints.ingress import files
+from endpoints.ingress.base import IngressFull, Route, Traffic
+from endpoints.ingress.routes import (
+    HOSTS,
+    MAPS,
+    PUBLIC,
+    SLOTS,
+    STATES_MAP,
+    TOKENS,
+    UPSTREAMS,
+    Draft,
+    Place,
+    Tables,
+    check,
+    free_slot,
+    is_word,
+)
+from endpoints.ingress.runtime import (
+    Runtime,
+    map_rows,
+    map_value,
+    slot_places,
+    traffic_rows,
+)
+from endpoints.ingress.setup import Setup, setup_from_settings
+
+
+class HAProxyIngress:
+    """Implements Ingress. Raises IngressFull when slots or servers run out."""
+
+    def __init__(self, setup: Setup | None = None) -> None:
+        self._setup = setup or setup_from_settings()
+
+    def apply(self, route: Route) -> None:
+        check(route)
+        with files.locked(self._setup.folder), self._runtime() as hap:
+            tables = self._tables_of(hap, route)
+            slot = tables[SLOTS].get(route.name)
+            if slot is None:
+                taken = map_rows(hap.ask([f"show map {SLOTS}"])[0])
+                slot = free_slot(set(taken.values()), self._setup.slots)
+            places, tables[UPSTREAMS] = self._places(hap, [slot])
+            draft = Draft(tables)
+            draft.lead(route, slot, places[slot])
+            self._carry_out(hap, draft)
+
+    def forget(self, name: str) -> None:
+        if not is_word(name):
+            return
+        with files.locked(self._setup.folder), self._runtime() as hap:
+            tables = self._tables(hap)
+            slot = tables[SLOTS].get(name)
+            places, _ = self._places(hap, [slot] if slot else [])
+            draft = Draft(tables)
+            draft.forget(name, places[slot] if slot else ())
+            self._carry_out(hap, draft)
+            if slot:
+                # Kept while a request is still open; it leaves the table by itself.
+                hap.ask([f"clear table traffic key {name}"])
+
+    def sync(self, routes: list[Route]) -> None:
+        full: IngressFull | None = None
+        with files.locked(self._setup.folder), self._runtime() as hap:
+            draft = Draft(self._tables(hap))
+            listed = {route.name: route for route in routes}
+            places, _ = self._places(hap, sorted(set(draft.tables[SLOTS].values())))
+            for name, slot in list(draft.tables[SLOTS].items()):
+                if name not in listed:
+                    draft.forget(name, places[slot])
+            draft.forget_strays(listed)
+            for route in routes:
+                try:
+                    slot = draft.slot_for(route.name, self._setup.slots)
+                    if slot not in places:
+                        more, _ = self._places(hap, [slot])
+                        places |= more
+                    draft.lead(route, slot, draft.places.get(slot, places[slot]))
+                except IngressFull as error:
+                    full = error
+            hap.order(draft.commands)
+            files.write_state(self._setup, draft.tables, places | draft.places)
+            files.vouch(self._setup)
+        if full:
+            raise full
+
+    def open_requests(self, name: str, key: str) -> int:
+        if not is_word(name):
+            return 0
+        with self._runtime() as hap:
+            slot = map_value(hap.ask([f"get map {SLOTS} {name}"])[0])
+            if slot is None:
+                return 0
+            places, _ = self._places(hap, [slot])
+            return sum(place.open for place in places[slot] if place.key == key)
+
+    def traffic(self) -> dict[str, Traffic]:
+        with self._runtime() as hap:
+            names, table = hap.ask([f"show map {SLOTS}", "show table traffic"])
+        seen = dict(traffic_rows(table))
+        return {name: seen.get(name, Traffic(0, 0)) for name in map_rows(names)}
+
+    # -- looking ------------------------------------------------------------------
+
+    def _runtime(self) -> Runtime:
+        return Runtime(self._setup.socket)
+
+    def _tables(self, hap: Runtime) -> Tables:
+        answers = hap.ask([f"show map {table}" for table in MAPS])
+        return {
+            table: map_rows(answer) for table, answer in zip(MAPS, answers, strict=True)
+        }
+
+    def _tables_of(self, hap: Runtime, route: Route) -> Tables:
+        """The rows that concern one route: asking for a row beats a thousand rows."""
+        wanted = {HOSTS: route.host, SLOTS: route.name}
+        wanted |= {STATES_MAP: route.name, PUBLIC: route.name}
+        answers = hap.ask([f"get map {table} {key}" for table, key in wanted.items()])
+        tables: Tables = {table: {} for table in MAPS}
+        for (table, key), answer in zip(wanted.items(), answers, strict=True):
+            value = map_value(answer)
+            if value is not None:
+                tables[table][key] = value
+        tables[TOKENS] = map_rows(hap.ask([f"show map {TOKENS}"])[0])
+        return tables
+
+    def _places(
+        self, hap: Runtime, slots: Iterable[str]
+    ) -> tuple[dict[str, list[Place]], dict[str, str]]:
+        """The servers of these slots, and the whole of upstreams.map."""
+        names = list(slots)
+        keys = map_rows(hap.ask([f"show map {UPSTREAMS}"])[0])
+        answers = hap.ask([f"show stat {slot} 4 -1" for slot in names])
+        found = zip(names, answers, strict=True)
+        return {slot: slot_places(answer, keys) for slot, answer in found}, keys
+
+    # -- acting -------------------------------------------------------------------
+
+    def _carry_out(self, hap: Runtime, draft: Draft) -> None:
+        """Run the commands; then write down what HAProxy now holds."""
+        hap.order(draft.commands)
+        tables = sorted(draft.touched)
+        answers = hap.ask([f"show map {table}" for table in tables])
+        for table, answer in zip(tables, answers, strict=True):
+            files.write_map(self._setup.folder, table, map_rows(answer))
+        if draft.places:
+            files.write_slots(self._setup, draft.places)

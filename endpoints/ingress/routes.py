@@ -1,0 +1,274 @@
+"""From wanted and actual to the commands that make them alike. Pure.
+
+What HAProxy holds is told in maps, which only these commands change:
+
+hosts.map      host → endpoint name
+slots.map      name → slot, the backend that was given to this endpoint
+states.map     name → what to say while no replica answers
+public.map     name → 1 where anybody may call
+tokens.map     digest/name → 1 where that token may call
+upstreams.map  slot/server → key of the upstream that has this place
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from endpoints.ingress.answers import STATES
+from endpoints.ingress.base import IngressFull, Route, Upstream
+
+HOSTS, SLOTS, STATES_MAP = "hosts.map", "slots.map", "states.map"
+PUBLIC, TOKENS, UPSTREAMS = "public.map", "tokens.map", "upstreams.map"
+MAPS = (HOSTS, SLOTS, STATES_MAP, PUBLIC, TOKENS, UPSTREAMS)
+
+Tables = dict[str, dict[str, str]]
+
+# Nothing else may reach the runtime socket, where a space or a semicolon has meaning.
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@=+-]*")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One server of a slot: who has it, and how HAProxy treats it.
+
+    key: the upstream that was put there last, "" for none. limit: requests at a time,
+    0 for any number. open: requests and sockets still open on it.
+    """
+
+    name: str
+    key: str = ""
+    address: str = "127.0.0.1"
+    port: int = 1
+    limit: int = 0
+    ready: bool = False
+    open: int = 0
+
+
+def is_word(text: str) -> bool:
+    """Whether it may be sent to the runtime socket as it is."""
+    return _WORD.fullmatch(text) is not None
+
+
+def empty_tables() -> Tables:
+    return {name: {} for name in MAPS}
+
+
+def slot_name(index: int) -> str:
+    return f"e{index:04d}"
+
+
+def free_slot(taken: Container[str], slots: int) -> str:
+    """The first slot nobody has."""
+    for index in range(slots):
+        if slot_name(index) not in taken:
+            return slot_name(index)
+    msg = (
+        f"All {slots} places for endpoints are taken in the ingress. Raise"
+        " ALIGHT_INGRESS_SLOTS and start the ingress again."
+    )
+    raise IngressFull(msg)
+
+
+class Draft:
+    """Commands in the order they must be run, and the tables as they will be then.
+
+    Each step leaves the ingress in a state that is safe to stop at: who may no longer
+    pass is shut out first, and a host leads somewhere only when all else is in place.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables: Tables = {name: dict(rows) for name, rows in tables.items()}
+        self.commands: list[str] = []
+        self.touched: set[str] = set()
+        # Slots whose places changed.
+        self.places: dict[str, list[Place]] = {}
+
+    def lead(self, route: Route, slot: str, places: Sequence[Place]) -> None:
+        """Make route.host lead exactly there, through this slot."""
+        check(route)
+        self._shut(route)
+        self._arrange(slot, places, route)
+        self._open(route, slot)
+
+    def describe(self, route: Route, slot: str) -> None:
+        """The same without its replicas, which somebody else will add."""
+        check(route)
+        self._shut(route)
+        self._open(route, slot)
+
+    def slot_for(self, name: str, slots: int) -> str:
+        """The slot this endpoint has, or a free one. Raises IngressFull."""
+        taken = self.tables[SLOTS]
+        others = {slot for owner, slot in taken.items() if owner != name}
+        mine = taken.get(name)
+        if mine in {slot_name(index) for index in range(slots)} - others:
+            return mine
+        return free_slot(others, slots)
+
+    def forget_strays(self, listed: Mapping[str, Route]) -> None:
+        """Rows of endpoints that are not listed, whatever left them behind."""
+        for host, name in list(self.tables[HOSTS].items()):
+            if name not in listed:
+                self._drop(HOSTS, host)
+        for table in (PUBLIC, STATES_MAP):
+            for name in self.tables[table].keys() - listed.keys():
+                self._drop(table, name)
+        for key in list(self.tables[TOKENS]):
+            if key.partition("/")[2] not in listed:
+                self._drop(TOKENS, key)
+
+    def forget(self, name: str, places: Sequence[Place] = ()) -> None:
+        """Take the endpoint out of every map and its replicas out of use.
+
+        Requests still open go on; their replicas' end is theirs.
+        """
+        for host, owner in list(self.tables[HOSTS].items()):
+            if owner == name:
+                self._drop(HOSTS, host)
+        self._drop(PUBLIC, name)
+        for key in sorted(self._tokens_of(name)):
+            self._drop(TOKENS, key)
+        slot = self.tables[SLOTS].get(name)
+        if slot is not None:
+            after = [self._retire(slot, place) for place in places]
+            self._note(slot, places, after)
+        self._drop(STATES_MAP, name)
+        self._drop(SLOTS, name)
+
+    # -- places of one slot -------------------------------------------------------
+
+    def _arrange(self, slot: str, places: Sequence[Place], route: Route) -> None:
+        """Newcomers in first, leavers out after, so that somebody always answers."""
+        now = {place.name: place for place in places}
+        wanted = {upstream.key: upstream for upstream in route.upstreams}
+        if len(wanted) > len(now):
+            msg = (
+                f"“{route.name}” has {len(wanted)} replicas, and the ingress takes"
+                f" {len(now)} each. Raise ALIGHT_INGRESS_SERVERS and start the ingress"
+                " again."
+            )
+            raise IngressFull(msg)
+        staying: dict[str, str] = {}
+        for place in places:
+            upstream = wanted.get(place.key)
+            if upstream and place.key not in staying and _is_at(place, upstream):
+                staying[place.key] = place.name
+                now[place.name] = self._use(slot, place, upstream, route.concurrency)
+        for key, upstream in wanted.items():
+            if key not in staying:
+                free = _best_place([now[n] for n in now if n not in staying.values()])
+                staying[key] = free.name
+                empty = self._empty(slot, free)
+                now[free.name] = self._use(slot, empty, upstream, route.concurrency)
+        for name, place in now.items():
+            if name not in staying.values():
+                now[name] = self._retire(slot, place)
+        self._note(slot, places, list(now.values()))
+
+    def _note(self, slot: str, before: Sequence[Place], after: list[Place]) -> None:
+        if after != list(before):
+            self.places[slot] = after
+
+    def _use(self, slot: str, place: Place, to: Upstream, limit: int) -> Place:
+        server = f"{slot}/{place.name}"
+        if not _is_at(place, to):
+            self._run(f"set server {server} addr {to.address} port {to.port}")
+        if place.limit != limit:
+            self._run(f"set maxconn server {server} {limit}")
+        self._put(UPSTREAMS, server, to.key)
+        if not place.ready:
+            self._run(f"set server {server} state ready")
+        return replace(
+            place,
+            key=to.key,
+            address=to.address,
+            port=to.port,
+            limit=limit,
+            ready=True,
+        )
+
+    def _retire(self, slot: str, place: Place) -> Place:
+        """No new requests; those that are open go on, websockets too."""
+        if place.ready:
+            self._run(f"set server {slot}/{place.name} state maint")
+        return replace(place, ready=False)
+
+    def _empty(self, slot: str, place: Place) -> Place:
+        """End what a leaver still has open: its place is needed, there is no other."""
+        retired = self._retire(slot, place)
+        if place.ready or place.open:
+            self._run(f"shutdown sessions server {slot}/{place.name}")
+        return replace(retired, open=0)
+
+    # -- maps ---------------------------------------------------------------------
+
+    def _shut(self, route: Route) -> None:
+        """Who may no longer call is out, and what is said meanwhile is known."""
+        if not route.public:
+            self._drop(PUBLIC, route.name)
+        wanted = {f"{token}/{route.name}" for token in route.tokens}
+        for key in sorted(self._tokens_of(route.name) - wanted):
+            self._drop(TOKENS, key)
+        for key in sorted(wanted):
+            self._put(TOKENS, key, "1")
+        state = route.state if route.state in STATES else "starting"
+        self._put(STATES_MAP, route.name, state)
+
+    def _open(self, route: Route, slot: str) -> None:
+        self._put(SLOTS, route.name, slot)
+        if route.public:
+            self._put(PUBLIC, route.name, "1")
+        for host, name in list(self.tables[HOSTS].items()):
+            if name == route.name and host != route.host:
+                self._drop(HOSTS, host)
+        self._put(HOSTS, route.host, route.name)
+
+    def _tokens_of(self, name: str) -> set[str]:
+        return {key for key in self.tables[TOKENS] if key.endswith(f"/{name}")}
+
+    def _put(self, table: str, key: str, value: str) -> None:
+        rows = self.tables[table]
+        if rows.get(key) == value:
+            return
+        verb = "set" if key in rows else "add"
+        rows[key] = value
+        self._run(f"{verb} map {table} {key} {value}", table)
+
+    def _drop(self, table: str, key: str) -> None:
+        if self.tables[table].pop(key, None) is not None:
+            self._run(f"del map {table} {key}", table)
+
+    def _run(self, command: str, table: str = "") -> None:
+        self.commands.append(command)
+        if table:
+            self.touched.add(table)
+
+
+def check(route: Route) -> None:
+    """Refuse what must never reach the runtime socket. Raises ValueError."""
+    words = [route.name, route.host, *route.tokens, *(u.key for u in route.upstreams)]
+    for word in words:
+        if not is_word(word):
+            msg = f"The ingress cannot take {word!r}."
+            raise ValueError(msg)
+    for upstream in route.upstreams:
+        ipaddress.ip_address(upstream.address)
+        if not 0 < upstream.port < 65536:
+            msg = f"{upstream.port} is not a port."
+            raise ValueError(msg)
+    if route.concurrency < 0:
+        msg = f"{route.concurrency} requests at a time is not possible."
+        raise ValueError(msg)
+
+
+def _is_at(place: Place, upstream: Upstream) -> bool:
+    at = (ipaddress.ip_address(place.address), place.port)
+    return at == (ipaddress.ip_address(upstream.address), upstream.port)
+
+
+def _best_place(places: Sequence[Place]) -> Place:
+    """Where the least is lost: an unused place, else the leaver with least open."""
+    return min(places, key=lambda place: (place.ready, place.open, place.name))

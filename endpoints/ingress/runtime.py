@@ -1,0 +1,133 @@
+"""HAProxy's runtime socket: commands in, answers out, one connection for a batch."""
+
+from __future__ import annotations
+
+import csv
+import re
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from endpoints.ingress.base import IngressUnreachable, Traffic
+from endpoints.ingress.routes import Place
+
+# Written ahead of their answers, so that both sides' buffers hold them.
+_BATCH = 64
+_PROMPT = b"\n> "
+# Said on success: everything else that begins with a severity is a refusal.
+_CHANGED = re.compile(r"\[\d\]: (IP changed|port changed|no need to change|nothing)")
+
+
+class CommandRefused(Exception):
+    """HAProxy did not take a command; the message has the command and its answer."""
+
+
+class Runtime:
+    """One connection. Raises IngressUnreachable whenever the socket fails."""
+
+    def __init__(self, path: str, timeout: float = 5.0) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(timeout)
+        self._path = path
+        self._rest = b""
+
+    def __enter__(self) -> Self:
+        try:
+            self._socket.connect(self._path)
+            self._socket.sendall(b"prompt\nset severity-output number\n")
+            self._answer()
+            self._answer()
+        except OSError as error:
+            self._socket.close()
+            raise self._unreachable() from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._socket.close()
+
+    def ask(self, commands: Sequence[str]) -> list[str]:
+        """The answer to each command, unchecked."""
+        answers: list[str] = []
+        for start in range(0, len(commands), _BATCH):
+            batch = commands[start : start + _BATCH]
+            try:
+                self._socket.sendall("".join(f"{c}\n" for c in batch).encode())
+                answers += [self._answer() for _ in batch]
+            except OSError as error:
+                raise self._unreachable() from error
+        return answers
+
+    def order(self, commands: Sequence[str]) -> None:
+        """Run commands that change something. Raises CommandRefused at the first no."""
+        for command, answer in zip(commands, self.ask(commands), strict=True):
+            if answer and not _CHANGED.match(answer):
+                msg = f"The ingress refused “{command}”: {answer}"
+                raise CommandRefused(msg)
+
+    def _answer(self) -> str:
+        while _PROMPT not in self._rest:
+            more = self._socket.recv(1 << 18)
+            if not more:
+                msg = "closed"
+                raise ConnectionResetError(msg)
+            self._rest += more
+        answer, self._rest = self._rest.split(_PROMPT, 1)
+        return answer.decode().strip("\n")
+
+    def _unreachable(self) -> IngressUnreachable:
+        name = Path(self._path).name
+        return IngressUnreachable(f"The ingress does not answer on {name}.")
+
+
+# -- what the answers say ----------------------------------------------------------
+
+
+def map_rows(answer: str) -> dict[str, str]:
+    """`show map`: one "0x… key value" a line."""
+    rows: dict[str, str] = {}
+    for line in answer.splitlines():
+        parts = line.split(" ", 2)
+        if len(parts) == 3:
+            rows[parts[1]] = parts[2]
+    return rows
+
+
+def map_value(answer: str) -> str | None:
+    """`get map`: `…, found=yes, …, value="…", …`."""
+    found = re.search(r'found=yes.*, value="([^"]*)"', answer)
+    return found[1] if found else None
+
+
+def slot_places(answer: str, keys: dict[str, str]) -> list[Place]:
+    """`show stat SLOT 4 -1`: the servers of one slot. keys: upstreams.map."""
+    places: list[Place] = []
+    for row in csv.DictReader(answer.removeprefix("# ").splitlines()):
+        address, _, port = row["addr"].rpartition(":")
+        places.append(
+            Place(
+                name=row["svname"],
+                key=keys.get(f"{row['pxname']}/{row['svname']}", ""),
+                address=address.strip("[]"),
+                port=int(port),
+                limit=int(row["slim"] or 0),
+                ready=not row["status"].startswith(("MAINT", "DRAIN")),
+                open=int(row["scur"]) + int(row["qcur"]),
+            )
+        )
+    return places
+
+
+def traffic_rows(answer: str) -> Iterator[tuple[str, Traffic]]:
+    """`show table`: "0x…: key=NAME use=… conn_cur=… http_req_cnt=…" a line."""
+    for line in answer.splitlines():
+        fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
+        if "key" in fields:
+            in_flight, requests = fields["conn_cur"], fields["http_req_cnt"]
+            yield fields["key"], Traffic(int(in_flight), int(requests))
