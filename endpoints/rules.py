@@ -13,7 +13,17 @@ NAME_MAX = 40
 # Hosts the console may want for itself beside the endpoints.
 RESERVED_NAMES = frozenset({"www", "console", "api", "alight", "localhost", "admin"})
 ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*\Z")
+VOLUME_NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,39}\Z")
 REPLICAS_MAX = 8
+CONCURRENCY_MAX = 500
+# Seconds: how long idle, and how long a start may take.
+IDLE_MAX = START_MAX = 86_400
+START_MIN = 10
+# How much text fits: names people see, descriptions, a path, one value.
+DISPLAY_NAME_MAX = 80
+DESCRIPTION_MAX = 2000
+PATH_MAX = 500
+VALUE_MAX = 32_768
 
 
 def name_problem(name: str) -> str:
@@ -68,7 +78,9 @@ def port_problem(port: int | None) -> str:
 def path_problem(path: str) -> str:
     if path and not path.startswith("/"):
         return f'Start the path with a slash: "/{path}".'
-    if re.search(r"[\s\x00-\x1f\x7f]", path):
+    if len(path) > PATH_MAX:
+        return text_problem(path, PATH_MAX)
+    if re.search(r"[\s\x00-\x1f\x7f\ud800-\udfff]", path):
         return "Leave spaces and line breaks out of the path."
     return ""
 
@@ -91,6 +103,42 @@ def env_problem(name: str) -> str:
 
 
 def mount_problem(path: str) -> str:
-    if re.fullmatch(r"/[^\s\x00:]+", path) and ".." not in path.split("/"):
+    if len(path) > PATH_MAX:
+        return text_problem(path, PATH_MAX)
+    if re.fullmatch(r"/[^\s\x00:\ud800-\udfff]+", path) and ".." not in path.split("/"):
         return ""
     return 'Enter an absolute path inside the container, such as "/data".'
+
+
+def idle_problem(seconds: int) -> str:
+    return _range_problem(seconds, 0, IDLE_MAX, "seconds")
+
+
+def start_problem(seconds: int) -> str:
+    return _range_problem(seconds, START_MIN, START_MAX, "seconds")
+
+
+def concurrency_problem(count: int) -> str:
+    return _range_problem(count, 1, CONCURRENCY_MAX, "requests")
+
+
+def _range_problem(value: int, least: int, most: int, unit: str) -> str:
+    return "" if least <= value <= most else f"Enter {least} to {most:,} {unit}."
+
+
+def volume_problem(name: str) -> str:
+    if VOLUME_NAME.match(name):
+        return ""
+    return (
+        "Use up to 40 lowercase letters, digits, hyphens, dots and underscores, "
+        'such as "checkpoints".'
+    )
+
+
+def text_problem(text: str, most: int) -> str:
+    """Text that can be stored and shown: short enough, and without broken letters."""
+    if len(text) > most:
+        return f"Keep it to {most:,} characters. This is {len(text):,}."
+    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        return "Leave out the characters that are not text."
+    return ""
