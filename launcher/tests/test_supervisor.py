@@ -1,0 +1,141 @@
+"""Real processes: started in order, restarted, stopped in reverse."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from launcher import processes, supervisor
+from launcher.config import make_folders, read_config
+from launcher.errors import LaunchError
+from launcher.services import Service
+from launcher.supervisor import AlreadyRunning, Supervisor, only_one
+
+FOREVER = "exec sleep 600"
+
+
+@pytest.fixture
+def config(tmp_path):
+    found = read_config({**os.environ, "ALIGHT_HOME": str(tmp_path / "h")})
+    make_folders(found)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """Put back the signal handlers that a supervisor sets."""
+    numbers = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    kept = {number: signal.getsignal(number) for number in numbers}
+    yield
+    signal.set_wakeup_fd(-1)
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def service(name, script, **more):
+    return Service(name, name.title(), ("sh", "-c", script), 5, **more)
+
+
+def test_each_is_ready_before_the_next_and_they_stop_in_reverse(config, tmp_path):
+    story = tmp_path / "story"
+    tell = "trap 'echo -{0} >> {1}; exit' TERM; echo +{0} >> {1}; touch {2}; {3}"
+    wait = "while :; do sleep 600 & wait $!; done"
+
+    def telling(name):
+        flag = tmp_path / f"{name}.ready"
+        script = tell.format(name, story, flag, wait)
+        return service(name, script, ready=flag.exists)
+
+    one = Supervisor(config, [telling("a"), telling("b"), telling("c")], print)
+    one.start()
+    assert story.read_text().split() == ["+a", "+b", "+c"]
+    one.stop()
+    assert story.read_text().split() == ["+a", "+b", "+c", "-c", "-b", "-a"]
+    assert list(config.pids.iterdir()) == []
+
+
+def test_one_that_ends_at_once_takes_all_down_and_shows_its_last_words(config):
+    bad = service("bad", "echo it is broken; exit 3", ready=lambda: False)
+    one = Supervisor(config, [service("good", FOREVER), bad], print)
+    with pytest.raises(LaunchError) as caught:
+        one.start()
+    assert "Bad ended at once." in str(caught.value)
+    assert "it is broken" in str(caught.value)
+    assert processes.running(config.pids, "good") is None
+
+
+def test_a_failed_preparation_is_told_with_its_output(config):
+    before = (("sh", "-c", "echo line 7: unknown keyword; exit 1"),)
+    one = Supervisor(config, [service("web", FOREVER, before=before)], print)
+    with pytest.raises(LaunchError, match="unknown keyword"):
+        one.start()
+
+
+def test_one_that_is_killed_is_started_again_and_said_so(config, monkeypatch):
+    monkeypatch.setattr(supervisor, "BACK_OFF", (0.01,))
+    again = threading.Event()
+    said = []
+
+    def say(line):
+        said.append(line)
+        if "runs again" in line:
+            again.set()
+
+    one = Supervisor(config, [service("web", FOREVER)], say)
+    one.start()
+    first = processes.running(config.pids, "web").pid
+
+    def killer():
+        os.kill(first, signal.SIGKILL)
+        again.wait(30)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=killer)
+    thread.start()
+    one.watch()
+    thread.join()
+    second = processes.running(config.pids, "web").pid
+    one.stop()
+    assert second != first
+    assert any("Web ended (SIGKILL)" in line for line in said)
+
+
+def test_a_second_supervisor_finds_the_lock_held(config):
+    with only_one(config), pytest.raises(AlreadyRunning), only_one(config):
+        pass
+    with only_one(config):
+        pass
+
+
+def test_the_lock_goes_with_a_killed_supervisor(config):
+    hold = (
+        "import os, signal, sys\n"
+        "from launcher.config import read_config\n"
+        "from launcher.supervisor import only_one\n"
+        "with only_one(read_config(os.environ)):\n"
+        "    print('held', flush=True)\n"
+        "    signal.pause()\n"
+    )
+    env = {**os.environ, "ALIGHT_HOME": str(config.home)}
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdout=subprocess.PIPE, env=env, cwd=config.root
+    ) as holder:
+        holder.stdout.readline()
+        with pytest.raises(AlreadyRunning), only_one(config):
+            pass
+        holder.kill()
+    with only_one(config):
+        pass
+
+
+def test_a_long_log_is_put_aside(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "BIG_LOG", 10)
+    log = Path(tmp_path / "web.log")
+    log.write_text("x" * 11)
+    supervisor.keep_small(log)
+    assert not log.exists()
+    assert (tmp_path / "web.log.1").read_text() == "x" * 11
