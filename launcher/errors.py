@@ -29,5 +29,5 @@ def last_lines(log: Path, count: int = 12, reach: int = 16384) -> list[str]:
             text = file.read().decode(errors="replace")
     except OSError:
         return []
-    lines = [line.rsplit("\r", 1)[-1].rstrip() for line in text.splitlines()]
+    lines = [line.rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")]
     return [line for line in lines if line][-count:]

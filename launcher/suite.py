@@ -1,5 +1,115 @@
-from launcher.config import Config
+"""make test: set up all it needs, run every check and test, say how long each took."""
+
+import os
+import secrets
+import shlex
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from launcher import base_images
+from launcher.config import Config, make_folders, read_config
+from launcher.engine import Answer, ensure_engine, ping, stop_engine
+from launcher.install import find_missing, install
+from launcher.show import say, span
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def stages(config: Config, words: list[str]) -> list[Stage]:
+    """What make test runs, in order. words: handed to pytest."""
+    bin_ = config.venv / "bin"
+    python = str(config.python)
+    # As behind a certificate, so that Django judges the settings of production.
+    deploy = {
+        "ALIGHT_SCHEME": "https",
+        "ALIGHT_DOMAIN": "gpu.example",
+        "ALIGHT_SECRET_KEY": secrets.token_urlsafe(64),
+    }
+    check = ("check", "--deploy", "--fail-level", "WARNING")
+    return [
+        Stage("ruff", (str(bin_ / "ruff"), "check", ".")),
+        Stage("format", (str(bin_ / "ruff"), "format", "--check", ".")),
+        Stage("imports", (str(bin_ / "lint-imports"), "--no-cache")),
+        Stage("types", (str(bin_ / "mypy"), ".")),
+        Stage("migrations", (python, "manage.py", "makemigrations", "--check")),
+        Stage("deploy", (python, "manage.py", *check), deploy),
+        Stage("pytest", (python, "-m", "pytest", *words)),
+    ]
 
 
 def run(config: Config, verb: str, words: list[str]) -> int:
-    return 0
+    """Run `make test` or `make bench`; the exit code of the first stage that failed.
+
+    State goes to a folder of its own, removed afterwards: an installation that runs
+    from the same checkout is not touched.
+    """
+    words = [part for word in words for part in shlex.split(word)]
+    with tempfile.TemporaryDirectory(prefix="alight-make-") as home:
+        outside = {**os.environ, "ALIGHT_HOME": home}
+        config = read_config(outside, config.root)
+        make_folders(config)
+        clock: dict[str, float] = {}
+        try:
+            begun = time.monotonic()
+            set_up(config)
+            clock["set up"] = time.monotonic() - begun
+            todo = stages(config, words) if verb == "test" else [bench(config, words)]
+            return run_stages(config, todo, clock)
+        finally:
+            stop_engine(config)
+            tell(clock)
+
+
+def bench(config: Config, words: list[str]) -> Stage:
+    return Stage("bench", (str(config.python), "-m", "benchmarks", *words))
+
+
+def set_up(config: Config) -> None:
+    """Everything a test may ask for: packages, browser, engine, base image."""
+    answers = ping(config.docker_host) is not Answer.ABSENT
+    missing = find_missing(
+        config,
+        engine_answers=answers,
+        requirements=("requirements-dev.txt",),
+        browser=True,
+    )
+    install(config, missing)
+    ensure_engine(config, just_installed="docker.io" in missing.needed)
+    base_images.ensure(config)
+
+
+def run_stages(config: Config, todo: list[Stage], clock: dict[str, float]) -> int:
+    """Run all, also after one failed, so that one run shows all there is to mend."""
+    failed = []
+    for stage in todo:
+        say(f"\n== {stage.name}: {' '.join(short(config, stage.command))}")
+        begun = time.monotonic()
+        code = subprocess.run(
+            stage.command,
+            stdin=subprocess.DEVNULL,
+            cwd=config.root,
+            env={**config.env, **stage.env},
+        ).returncode
+        clock[stage.name] = time.monotonic() - begun
+        if code:
+            failed.append((stage.name, code))
+    if failed:
+        say(f"\nFailed: {', '.join(name for name, _ in failed)}")
+    return failed[0][1] if failed else 0
+
+
+def short(config: Config, command: tuple[str, ...]) -> list[str]:
+    return [part.replace(f"{config.root}/", "") for part in command]
+
+
+def tell(clock: dict[str, float]) -> None:
+    say("\n" + "   ".join(f"{name} {span(took)}" for name, took in clock.items()))
+    say(f"in all {span(sum(clock.values()))}")
