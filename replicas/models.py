@@ -54,6 +54,10 @@ class Replica(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)
     ready_at = models.DateTimeField(null=True, blank=True)
+    # A wish, written by services: somebody asked for this replica to be replaced.
+    retire = models.BooleanField(default=False)
+    # When the container was asked to end.
+    end_asked_at = models.DateTimeField(null=True, blank=True)
     # Since when the probe has had no answer from a replica that had answered.
     silent_since = models.DateTimeField(null=True, blank=True)
     # Crashes in a row, for the back-off, and when the next try is due.

@@ -112,10 +112,8 @@ def of_fetch(replica_id: int, fetch: FetchProgress) -> Progress:
         text += ", unpacking"
     elif fetch.speed > 0:
         text += f", about {duration((fetch.total - fetch.done) / fetch.speed)} left"
-    seen.update(
-        part=round(part, 4),
-        text=text,
-        small=f"layer {fetch.layer} of {fetch.layers}   {size(fetch.speed)}/s",
-        label=f"Pulling {percent}%",
-    )
+    seen["part"] = round(part, 4)
+    seen["text"] = text
+    seen["small"] = f"layer {fetch.layer} of {fetch.layers}   {size(fetch.speed)}/s"
+    seen["label"] = f"Pulling {percent}%"
     return seen

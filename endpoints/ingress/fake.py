@@ -1,4 +1,4 @@
-"""An ingress in memory, for tests: it keeps the same promises, and can be unreachable."""
+"""An ingress in memory, for tests; it keeps the same promises as the real one."""
 
 from __future__ import annotations
 

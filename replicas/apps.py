@@ -1,0 +1,18 @@
+from typing import Any
+
+from django.apps import AppConfig
+
+
+class ReplicasConfig(AppConfig):
+    name = "replicas"
+
+    def ready(self) -> None:
+        # Models and tasks can be imported only once the apps are loaded.
+        from endpoints.signals import spec_changed  # noqa: PLC0415
+        from replicas.tasks import reconcile  # noqa: PLC0415
+
+        def look(endpoint_id: int, **_: Any) -> None:
+            # A broker that is away costs one sweep interval; people do not wait.
+            reconcile.apply_async((endpoint_id,), retry=False)
+
+        spec_changed.connect(look, weak=False, dispatch_uid="replicas.reconcile")

@@ -1,0 +1,299 @@
+"""Carries out one action. "Already so" is success; each tells its line."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from endpoints.steps import Reason
+from replicas import booking, doorbell, ports, services
+from replicas.engine import get_engine
+from replicas.engine.base import EngineError, EngineUnreachable, Observed
+from replicas.logs import store
+from replicas.models import Replica
+from replicas.progress import duration
+from replicas.reconciler import launch, words
+from replicas.reconciler.failing import fail
+from replicas.reconciler.observe import NO_HARDWARE, Scene
+from replicas.reconciler.plan import Act, Action, Add, Drop, Forget
+from replicas.states import ReplicaState as S
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Done:
+    """What an action came to. changed: plan again, there may be more to do.
+    routes: push the endpoint's route before planning again. freed: hardware came free.
+    """
+
+    changed: bool
+    routes: bool = False
+    freed: bool = False
+    forgotten: bool = False
+
+
+NOTHING = Done(changed=False)
+
+
+def execute(action: Action, scene: Scene) -> Done:
+    """Carry it out. Raises EngineUnreachable; other engine errors fail the replica."""
+    match action:
+        case Add():
+            return _add(scene, action.number)
+        case Drop():
+            get_engine().remove(action.container_id)
+            return Done(changed=True)
+        case Forget():
+            store.forget(scene.endpoint.pk)
+            scene.endpoint.delete()
+            return Done(changed=False, routes=True, forgotten=True)
+        case Act():
+            replica = scene.replicas[action.replica.id]
+            try:
+                return _VERBS[action.verb](replica, action.container)
+            except EngineUnreachable:
+                raise
+            except EngineError as error:
+                return _engine_said_no(replica, error)
+
+
+def _engine_said_no(replica: Replica, error: EngineError) -> Done:
+    log.info("replica %s: %s", replica, error)
+    if S(replica.state) in (S.STOPPING, S.FAILED):
+        return NOTHING  # the next pass tries again
+    fail(replica, Reason.START_FAILED, str(error), trouble=error.reason)
+    return Done(changed=True, routes=True)
+
+
+def _add(scene: Scene, number: int) -> Done:
+    endpoint = scene.endpoint
+    try:
+        with transaction.atomic():
+            replica = Replica.objects.create(
+                endpoint=endpoint, number=number, generation=endpoint.generation
+            )
+            services.tell(replica, Reason.WAITING, words.asking(endpoint.tier))
+    except IntegrityError:
+        return NOTHING  # the place was taken meanwhile
+    return Done(changed=True)
+
+
+def _assign(replica: Replica, _: Observed | None) -> Done:
+    tier = replica.endpoint.tier
+    with transaction.atomic():
+        place = booking.book(replica, tier)
+        if place.node is not None:
+            if place.gpus:
+                models = [tier.gpu_model] * len(place.gpus)
+                memory = place.gpus[0].memory_gb
+                text = words.gpu_text(models, memory, place.node.name)
+            else:
+                text = words.cpu_text(tier, place.node.name)
+            if not services.move(
+                replica, S.ASSIGNED, node=place.node, trouble="", trouble_text=""
+            ):
+                transaction.set_rollback(True)
+                return NOTHING
+            services.tell(replica, Reason.ASSIGNED, text)
+            return Done(changed=True)
+    text = words.in_line(tier, place.place, place.total)
+    if replica.trouble_text != text:
+        services.note(replica, trouble=NO_HARDWARE, trouble_text=text)
+    return NOTHING
+
+
+def _fetch(replica: Replica, _: Observed | None) -> Done:
+    building = bool(replica.endpoint.container.build)
+    with transaction.atomic():
+        if services.move(replica, S.PULLING):
+            reason = Reason.BUILDING if building else Reason.PULLING
+            services.tell(replica, reason, replica.endpoint.container.image)
+            doorbell.ring()
+    return NOTHING  # the runner fetches and calls back
+
+
+def _ready(replica: Replica, _: Observed | None) -> Done:
+    # The route first: nobody may read "ready" while the URL does not answer.
+    launch.open_route(replica)
+    with transaction.atomic():
+        now = timezone.now()
+        if services.move(
+            replica,
+            S.READY,
+            ready_at=now,
+            silent_since=None,
+            trouble="",
+            trouble_text="",
+        ):
+            launch.tell_answered(replica)
+            took = duration((now - launch.begun(replica)).total_seconds())
+            services.tell(
+                replica, Reason.RUNNING, f"Ready for inference. Started in {took}."
+            )
+    return Done(changed=True, routes=True)
+
+
+def _silent(replica: Replica, _: Observed | None) -> Done:
+    with transaction.atomic():
+        if services.move(replica, S.UNHEALTHY):
+            services.tell(
+                replica,
+                Reason.SILENT,
+                f"{launch.what(replica, first=True)} has not answered. "
+                "It gets no traffic until it does.",
+            )
+    return Done(changed=True, routes=True)
+
+
+def _answering(replica: Replica, _: Observed | None) -> Done:
+    launch.open_route(replica)
+    with transaction.atomic():
+        if services.move(replica, S.READY):
+            services.tell(replica, Reason.ANSWERING)
+    return Done(changed=True, routes=True)
+
+
+def _exited(replica: Replica, container: Observed | None) -> Done:
+    code = container.exit_code if container else None
+    fail(
+        replica,
+        Reason.EXITED,
+        oom=bool(container and container.oom),
+        code=code,
+        tail=get_engine().tail(container.id, 20) if container else [],
+    )
+    return Done(changed=True, routes=True)
+
+
+def _gone(replica: Replica, _: Observed | None) -> Done:
+    fail(
+        replica,
+        Reason.GONE,
+        "Somebody removed it, or the engine lost it. A new one follows.",
+        trouble="ContainerGone",
+    )
+    return Done(changed=True, routes=True)
+
+
+def _timeout(replica: Replica, container: Observed | None) -> Done:
+    limit = duration(replica.endpoint.start_timeout)
+    text = f"The container started but did not answer within {limit}."
+    heard = ports.hint(replica.container_id, replica.endpoint.container.port)
+    fail(
+        replica,
+        Reason.START_TIMEOUT,
+        f"{text} {heard}".strip(),
+        trouble="StartTimedOut",
+        what=launch.what(replica, first=True),
+    )
+    return Done(changed=True, routes=True)
+
+
+def _restart_silent(replica: Replica, _: Observed | None) -> Done:
+    fail(
+        replica,
+        Reason.FAILED,
+        "It has not answered for 2 min, so it is started anew.",
+        trouble="NotAnswering",
+    )
+    return Done(changed=True, routes=True)
+
+
+def _retry(replica: Replica, _: Observed | None) -> Done:
+    with transaction.atomic():
+        number = replica.attempt + 1
+        moved = services.move(
+            replica,
+            S.ASSIGNED,
+            attempt=number,
+            container_id="",
+            address="",
+            started_at=None,
+            answered_at=None,
+            ready_at=None,
+            silent_since=None,
+            end_asked_at=None,
+            retry_at=None,
+            exit_code=None,
+        )
+        if moved:
+            services.tell(replica, Reason.RETRYING, f"Attempt {number}.")
+    return Done(changed=True)
+
+
+def _retire(replica: Replica, _: Observed | None) -> Done:
+    served = S(replica.state) in (S.READY, S.UNHEALTHY)
+    with transaction.atomic():
+        if not services.move(replica, S.STOPPING, end_asked_at=None):
+            return NOTHING
+        if served:
+            services.tell(
+                replica, Reason.DRAINING, "New requests go to other replicas."
+            )
+    return Done(changed=True, routes=True)
+
+
+def _terminate(replica: Replica, container: Observed | None) -> Done:
+    if container is None:
+        return Done(changed=True)
+    grace = duration(launch.grace_seconds())
+    with transaction.atomic():
+        services.note(replica, end_asked_at=timezone.now())
+        if S(replica.state) is S.STOPPING:
+            if replica.ready_at is not None:
+                services.tell_once(replica, Reason.DRAINED)
+            services.tell_once(
+                replica, Reason.STOPPING, f"Asked it to end; it has {grace}."
+            )
+    get_engine().terminate(container.id)
+    return Done(changed=True)
+
+
+def _kill(replica: Replica, container: Observed | None) -> Done:
+    if container is not None:
+        get_engine().stop(container.id, grace=0)
+    return Done(changed=True)
+
+
+def _remove(replica: Replica, container: Observed | None) -> Done:
+    if container is not None:
+        get_engine().remove(container.id)
+    return Done(changed=True)
+
+
+def _finish(replica: Replica, _: Observed | None) -> Done:
+    with transaction.atomic():
+        if not services.move(replica, S.STOPPED):
+            return NOTHING
+        if replica.container_id:
+            services.tell_once(replica, Reason.STOPPED_CONTAINER)
+        freed = services.free_hardware(replica)
+        text = "Its GPU is free again." if freed else ""
+        services.tell(replica, Reason.STOPPED, text)
+    return Done(changed=True, freed=freed)
+
+
+_VERBS: dict[str, Callable[[Replica, Observed | None], Done]] = {
+    "assign": _assign,
+    "fetch": _fetch,
+    "launch": lambda replica, _: Done(changed=launch.launch(replica)),
+    "adopt": lambda replica, seen: Done(changed=launch.adopt(replica, seen)),
+    "ready": _ready,
+    "silent": _silent,
+    "answering": _answering,
+    "exited": _exited,
+    "gone": _gone,
+    "timeout": _timeout,
+    "restart_silent": _restart_silent,
+    "retry": _retry,
+    "retire": _retire,
+    "terminate": _terminate,
+    "kill": _kill,
+    "remove": _remove,
+    "finish": _finish,
+}

@@ -1,0 +1,150 @@
+"""From an image to a running container, and what is said on the way."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from endpoints.ingress import get_ingress
+from endpoints.models import Event
+from endpoints.sealing import unseal
+from endpoints.steps import Reason
+from replicas import doorbell, routing, services
+from replicas.engine import get_engine, names
+from replicas.engine.base import Observed, Wanted
+from replicas.engine.contexts import resolve
+from replicas.models import Gpu, Replica
+from replicas.states import ReplicaState as S
+
+log = logging.getLogger(__name__)
+
+
+def grace_seconds() -> int:
+    grace: int = settings.ALIGHT_STOP_GRACE
+    return grace
+
+
+def wanted(replica: Replica) -> Wanted:
+    """The container of this attempt. Opens secrets: never log or store the result."""
+    endpoint, tier = replica.endpoint, replica.endpoint.tier
+    spec = endpoint.container
+    place = (settings.ALIGHT_INSTALLATION, endpoint.name)
+    env = {e.name: unseal(e.value) if e.secret else e.value for e in spec.env}
+    volumes: tuple[tuple[str, str], ...] = ()
+    if spec.volume:
+        name = names.volume_name(*place, spec.volume.name)
+        volumes = ((name, spec.volume.mount),)
+        env.setdefault("OCTOAI_VOLUME_PATH", spec.volume.mount)
+    env["OCTOAI_REPLICA_NAME"] = f"{endpoint.name}-{replica.number}"
+    return Wanted(
+        name=names.container_name(*place, replica.pk, replica.attempt),
+        image=resolve(spec.image, spec.build),
+        labels=names.container_labels(*place, replica.pk, replica.attempt),
+        port=spec.port,
+        node=replica.node_id or "",
+        command=spec.command,
+        args=spec.args,
+        env=env,
+        gpus=tuple(Gpu.objects.filter(replica=replica).values_list("uuid", flat=True)),
+        cores=tier.cores,
+        memory_mb=tier.memory_mb,
+        shm_mb=spec.shm_mb or tier.shm_mb,
+        volumes=volumes,
+    )
+
+
+def launch(replica: Replica) -> bool:
+    """Create and start the container of this attempt; repeating finds the same one."""
+    if S(replica.state) is not S.STARTING:
+        was_assigned = replica.state == S.ASSIGNED
+        if not services.move(replica, S.STARTING):
+            return False
+        _tell_image(replica, was_assigned=was_assigned)
+        services.tell_once(
+            replica, Reason.CREATING, f"{_image_word(replica)}, port {_port(replica)}"
+        )
+    engine = get_engine()
+    made = engine.create(wanted(replica))
+    if replica.container_id != made.id and not services.note(
+        replica, container_id=made.id
+    ):
+        engine.remove(made.id)  # the replica moved on while we created this
+        return True
+    seen = made if made.running else engine.start(made.id)
+    return adopt(replica, seen)
+
+
+def adopt(replica: Replica, seen: Observed | None) -> bool:
+    """Write that the container runs, and let the runner follow and probe it."""
+    if seen is None:
+        return False
+    started = seen.started_at or timezone.now()
+    if not services.note(
+        replica, container_id=seen.id, address=seen.address, started_at=started
+    ):
+        return False
+    doorbell.ring()
+    spec = replica.endpoint.container
+    services.tell_once(
+        replica, Reason.STARTED, f"{_image_word(replica)}, port {spec.port}"
+    )
+    if spec.volume:
+        services.tell_once(
+            replica, Reason.VOLUME, f"{spec.volume.name} at {spec.volume.mount}"
+        )
+    probing = Reason.PROBING_HEALTH if spec.health_path else Reason.PROBING_PORT
+    services.tell_once(replica, probing, port=spec.port, path=spec.health_path)
+    return True
+
+
+def _tell_image(replica: Replica, *, was_assigned: bool) -> None:
+    if was_assigned and replica.attempt == 1:
+        services.tell_once(
+            replica, Reason.PRESENT, "Nothing to pull.", node=replica.node_id or ""
+        )
+
+
+def open_route(replica: Replica) -> None:
+    """Lead the endpoint's host here as well. Raises IngressUnreachable."""
+    endpoint = replica.endpoint
+    ready = endpoint.replicas.filter(state=S.READY).exclude(pk=replica.pk)
+    tokens = routing.tokens_by_owner().get(endpoint.owner_id, ())
+    get_ingress().apply(routing.route_of(endpoint, ready, tokens, opening=replica))
+
+
+def tell_answered(replica: Replica) -> None:
+    spec = replica.endpoint.container
+    reason = Reason.HEALTH_PASSED if spec.health_path else Reason.PORT_ANSWERED
+    services.tell_once(replica, reason, port=spec.port, path=spec.health_path)
+
+
+def begun(replica: Replica) -> datetime:
+    """When this start began: with the replica, or with its newest attempt."""
+    if replica.attempt == 1:
+        return replica.created_at
+    event = Event.objects.filter(
+        endpoint_id=replica.endpoint_id,
+        replica_id=replica.pk,
+        attempt=replica.attempt,
+        reason=Reason.RETRYING,
+    ).first()
+    return event.at if event else replica.created_at
+
+
+def what(replica: Replica, *, first: bool = False) -> str:
+    """ "Port 3000" or "/healthz": what is asked whether it answers."""
+    spec = replica.endpoint.container
+    if spec.health_path:
+        return spec.health_path
+    return f"{'Port' if first else 'port'} {spec.port}"
+
+
+def _port(replica: Replica) -> int:
+    return replica.endpoint.container.port
+
+
+def _image_word(replica: Replica) -> str:
+    return replica.endpoint.container.image.rsplit("/", 1)[-1]

@@ -1,0 +1,235 @@
+"""Passes over one endpoint under its lock, and the sweep over all of them."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from endpoints import live
+from endpoints.ingress import get_ingress
+from endpoints.ingress.base import IngressUnreachable
+from endpoints.models import Endpoint
+from endpoints.states import derive_phase
+from replicas import booking, discovery, lock, routing
+from replicas.engine import get_engine, names
+from replicas.engine.base import EngineError, EngineUnreachable, Observed
+from replicas.models import Replica
+from replicas.reconciler.execute import execute
+from replicas.reconciler.observe import (
+    by_owner,
+    facts_of,
+    has_image,
+    observe,
+    wish_of,
+)
+from replicas.reconciler.plan import Limits, Plan, plan
+from replicas.reconciler.snapshot import Owner, Snapshot
+from replicas.states import ReplicaState
+
+log = logging.getLogger(__name__)
+
+# Seconds until the next look when engine or ingress did not answer.
+_ENGINE_AGAIN = 2.0
+_INGRESS_AGAIN = 1.0
+# A start takes about five passes; far more means two actions undo each other.
+_MOST_PASSES = 40
+
+
+def reconcile(endpoint_id: int) -> tuple[float | None, list[int]]:
+    """Make this endpoint as it is wished, as far as that goes now.
+
+    Returns seconds until it should be looked at again (None: only when called), and
+    endpoints whose replicas wait for hardware that this one gave back.
+    """
+    lock.mark(endpoint_id)
+    others: set[int] = set()
+    while True:
+        with lock.held(endpoint_id) as ours:
+            if not ours:
+                return None, sorted(others)
+            seen = lock.marks(endpoint_id)
+            again = _passes(endpoint_id, others)
+        if lock.marks(endpoint_id) == seen:
+            return again, sorted(others - {endpoint_id})
+
+
+def limits() -> Limits:
+    return Limits(
+        grace=timedelta(seconds=settings.ALIGHT_STOP_GRACE),
+        drain=timedelta(seconds=settings.ALIGHT_DRAIN_SECONDS),
+    )
+
+
+def _passes(endpoint_id: int, others: set[int]) -> float | None:
+    for _ in range(_MOST_PASSES):
+        endpoint = (
+            Endpoint.objects.select_related("tier", "owner")
+            .filter(pk=endpoint_id)
+            .first()
+        )
+        if endpoint is None:
+            return None
+        try:
+            changed, wait = _one_pass(endpoint, others)
+        except EngineUnreachable:
+            _engine_lost()
+            return _ENGINE_AGAIN
+        except IngressUnreachable as error:
+            log.warning("The ingress does not answer: %s", error)
+            _write_observed(endpoint)
+            return _INGRESS_AGAIN
+        except EngineError:
+            log.exception("endpoint %s could not be looked at", endpoint.name)
+            return _ENGINE_AGAIN
+        if not changed:
+            return wait
+    log.error("endpoint %s does not settle", endpoint_id)
+    return _ENGINE_AGAIN
+
+
+def _one_pass(endpoint: Endpoint, others: set[int]) -> tuple[bool, float | None]:
+    """Observe, plan, execute once. Whether anything changed, and seconds to wait."""
+    scene = observe(endpoint)
+    now = timezone.now()
+    todo = plan(scene.snapshot, now, limits())
+    changed = False
+    for action in todo.actions:
+        done = execute(action, scene)
+        changed |= done.changed
+        if done.freed:
+            others.update(booking.next_in_line())
+        if done.forgotten:
+            get_ingress().forget(endpoint.name)
+            live.publish(live.endpoint_topic(endpoint.pk or 0), "changed")
+            return False, None
+        if done.routes:
+            _write_observed(endpoint)
+            _push_route(endpoint)
+    _write_observed(endpoint)
+    if not changed:
+        _push_route(endpoint)
+    wait = (todo.again - now).total_seconds() if todo.again else None
+    return changed, wait
+
+
+def _push_route(endpoint: Endpoint) -> None:
+    if endpoint.deleting:
+        get_ingress().forget(endpoint.name)
+        return
+    ready = endpoint.replicas.filter(state=ReplicaState.READY)
+    tokens = routing.tokens_by_owner().get(endpoint.owner_id, ())
+    get_ingress().apply(routing.route_of(endpoint, ready, tokens))
+
+
+def _write_observed(endpoint: Endpoint) -> None:
+    """Phase and counts, from the rows. The only writer of these columns."""
+    states = list(
+        Replica.objects.alive()
+        .filter(endpoint_id=endpoint.pk)
+        .values_list("state", flat=True)
+    )
+    observed = {
+        "phase": derive_phase(
+            deleting=endpoint.deleting,
+            paused=endpoint.paused,
+            wanted=endpoint.wanted_count,
+            replicas=states,
+        ),
+        "ready_count": states.count(ReplicaState.READY),
+        "observed_generation": endpoint.generation,
+    }
+    if all(getattr(endpoint, name) == value for name, value in observed.items()):
+        return
+    with transaction.atomic():
+        Endpoint.objects.filter(pk=endpoint.pk).update(**observed)
+        live.changed(endpoint.pk, endpoint.owner_id)
+    for name, value in observed.items():
+        setattr(endpoint, name, value)
+
+
+def _engine_lost() -> None:
+    if discovery.engine_lost():
+        tell_everyone()
+
+
+def tell_everyone() -> None:
+    """The engine went away or came back: every open page shows that."""
+    live.hardware_changed()
+    for pk, owner in Endpoint.objects.values_list("pk", "owner_id"):
+        live.changed(pk, owner)
+
+
+# --- the sweep -----------------------------------------------------------------
+
+
+def sweep() -> list[int]:
+    """Look at everything once, cheaply. Returns endpoints that want a pass.
+
+    Also removes our containers that no endpoint knows, and makes the ingress match.
+    Raises EngineUnreachable after the ingress was seen to.
+    """
+    try:
+        get_ingress().sync(routing.all_routes())
+    except IngressUnreachable as error:
+        log.warning("The ingress does not answer: %s", error)
+    try:
+        node = discovery.refresh(get_engine())
+        if discovery.engine_found():
+            tell_everyone()
+        found = get_engine().observe({names.INSTALLATION: settings.ALIGHT_INSTALLATION})
+    except EngineUnreachable:
+        _engine_lost()
+        raise
+    log.debug("sweep on %s: %s containers", node, len(found))
+    endpoints = list(Endpoint.objects.select_related("tier"))
+    _remove_strangers(found, {endpoint.name for endpoint in endpoints})
+    return _unsettled(endpoints, found)
+
+
+def _unsettled(endpoints: list[Endpoint], found: list[Observed]) -> list[int]:
+    containers: dict[str, list[Observed]] = {}
+    for container in found:
+        name = container.labels.get(names.ENDPOINT, "")
+        containers.setdefault(name, []).append(container)
+    replicas: dict[int, list[Replica]] = {}
+    for replica in Replica.objects.alive():
+        replicas.setdefault(replica.endpoint_id, []).append(replica)
+    now = timezone.now()
+    due = []
+    for endpoint in endpoints:
+        rows = replicas.get(endpoint.pk, [])
+        owned = by_owner(containers.get(endpoint.name, []))
+        todo = _glance(endpoint, rows, owned)
+        stale = endpoint.observed_generation != endpoint.generation
+        if todo.actions or stale or (todo.again and todo.again <= now):
+            due.append(endpoint.pk)
+    return due
+
+
+def _glance(
+    endpoint: Endpoint, rows: list[Replica], owned: dict[Owner, Observed]
+) -> Plan:
+    """The plan, from what the sweep already has. Never carried out from here."""
+    facts = tuple(facts_of(row) for row in rows)
+    pulling = any(f.state is ReplicaState.PULLING for f in facts)
+    world = Snapshot(
+        wish=wish_of(endpoint),
+        replicas=facts,
+        containers=owned,
+        image_present=pulling and has_image(endpoint),
+    )
+    return plan(world, timezone.now(), limits())
+
+
+def _remove_strangers(found: list[Observed], known: set[str]) -> None:
+    """Containers of ours whose endpoint is no more: deleted while nobody looked."""
+    for container in found:
+        name = container.labels.get(names.ENDPOINT, "")
+        # A container made by hand with our label, but no endpoint, is not ours.
+        if name and name not in known and names.REPLICA in container.labels:
+            log.warning("removing %s: its endpoint is gone", container.name)
+            get_engine().remove(container.id)

@@ -1,0 +1,126 @@
+"""Rows and containers as one snapshot. Looks only: creates and deletes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from endpoints.ingress import get_ingress
+from endpoints.ingress.base import IngressUnreachable
+from endpoints.models import Endpoint
+from replicas.engine import get_engine, names
+from replicas.engine.base import Observed
+from replicas.engine.contexts import resolve
+from replicas.logs import store
+from replicas.models import Replica
+from replicas.reconciler.snapshot import Owner, ReplicaFacts, Snapshot, WishFacts
+from replicas.routing import upstream_key
+from replicas.states import ReplicaState
+
+# `trouble` of a replica that stands in line for hardware.
+NO_HARDWARE = "NoHardware"
+
+
+@dataclass
+class Scene:
+    """The snapshot for the planner, and the rows to act on."""
+
+    endpoint: Endpoint
+    replicas: dict[int, Replica]
+    snapshot: Snapshot
+
+
+def observe(endpoint: Endpoint) -> Scene:
+    """One endpoint now. Raises EngineError when the engine does not tell."""
+    rows = {
+        replica.pk: replica
+        for replica in endpoint.replicas.alive().select_related("node")
+    }
+    for replica in rows.values():
+        # One shared object, so that what a pass learns is seen by every replica.
+        replica.endpoint = endpoint
+    containers = containers_of(endpoint.name)
+    facts = tuple(facts_of(replica) for replica in rows.values())
+    needs_image = any(
+        f.state in (ReplicaState.ASSIGNED, ReplicaState.PULLING) for f in facts
+    )
+    snapshot = Snapshot(
+        wish=wish_of(endpoint),
+        replicas=facts,
+        containers=containers,
+        image_present=needs_image and has_image(endpoint),
+        logs_done=frozenset(
+            owner
+            for owner, container in containers.items()
+            if not container.running and store.is_finished(*owner)
+        ),
+        open_requests=_open_requests(endpoint, rows, containers),
+    )
+    return Scene(endpoint, rows, snapshot)
+
+
+def wish_of(endpoint: Endpoint) -> WishFacts:
+    return WishFacts(
+        wanted=endpoint.wanted_count,
+        generation=endpoint.generation,
+        deleting=endpoint.deleting,
+        start_timeout=endpoint.start_timeout,
+    )
+
+
+def facts_of(replica: Replica) -> ReplicaFacts:
+    return ReplicaFacts(
+        id=replica.pk,
+        number=replica.number,
+        attempt=replica.attempt,
+        generation=replica.generation,
+        state=ReplicaState(replica.state),
+        since=replica.since,
+        retire=replica.retire,
+        blocked=replica.trouble == NO_HARDWARE,
+        started_at=replica.started_at,
+        answered_at=replica.answered_at,
+        ready_at=replica.ready_at,
+        silent_since=replica.silent_since,
+        end_asked_at=replica.end_asked_at,
+        retry_at=replica.retry_at,
+    )
+
+
+def has_image(endpoint: Endpoint) -> bool:
+    spec = endpoint.container
+    return get_engine().image(resolve(spec.image, spec.build)) is not None
+
+
+def containers_of(endpoint_name: str) -> dict[Owner, Observed]:
+    labels = {
+        names.INSTALLATION: settings.ALIGHT_INSTALLATION,
+        names.ENDPOINT: endpoint_name,
+    }
+    return by_owner(get_engine().observe(labels))
+
+
+def by_owner(found: list[Observed]) -> dict[Owner, Observed]:
+    owned = {}
+    for container in found:
+        # Labels are ours, but anybody may copy them onto a container by hand.
+        with contextlib.suppress(KeyError, ValueError):
+            replica = int(container.labels[names.REPLICA])
+            owned[replica, int(container.labels[names.ATTEMPT])] = container
+    return owned
+
+
+def _open_requests(
+    endpoint: Endpoint, rows: dict[int, Replica], containers: dict[Owner, Observed]
+) -> dict[int, int]:
+    """For replicas that are to end and still run. An absent ingress has none."""
+    found = {}
+    for replica in rows.values():
+        container = containers.get((replica.pk, replica.attempt))
+        if replica.state == ReplicaState.STOPPING and container and container.running:
+            key = upstream_key(replica.pk, replica.attempt)
+            with contextlib.suppress(IngressUnreachable):
+                found[replica.pk] = get_ingress().open_requests(endpoint.name, key)
+    return found

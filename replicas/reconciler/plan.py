@@ -1,0 +1,288 @@
+"""From the wish and the world to what to do next. Pure: no clock, no I/O.
+
+`plan` is called again after its actions were carried out, until it has none; so each
+action may be one small step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from replicas.engine.base import Observed
+from replicas.reconciler.snapshot import Owner, ReplicaFacts, Snapshot
+from replicas.states import ReplicaState as S
+
+# Places an endpoint has at most: one server of the ingress each.
+PLACES = 8
+# How long an exited container is kept for its last lines when nobody has read them.
+LOG_GRACE = timedelta(seconds=15)
+# A replica that was ready and has not answered for this long is started anew.
+SILENT_LIMIT = timedelta(seconds=120)
+# A replica that ran this long before it failed starts its back-off from the beginning.
+STEADY = timedelta(minutes=10)
+_BACKOFF = (10, 20, 40, 80, 160, 300)
+
+
+def backoff(failures: int) -> int:
+    """Seconds until the next try after so many failures in a row: 10 … 300."""
+    return _BACKOFF[min(max(failures, 1), len(_BACKOFF)) - 1]
+
+
+@dataclass(frozen=True)
+class Add:
+    """A new replica in this place."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A container nobody owns any more."""
+
+    container_id: str
+
+
+@dataclass(frozen=True)
+class Forget:
+    """The endpoint's row: nothing of it is left."""
+
+
+Verb = Literal[
+    "assign",  # book hardware, or take a place in line
+    "fetch",  # get the image
+    "launch",  # create and start the container
+    "adopt",  # a container of ours runs and the row does not know it yet
+    "ready",  # it answered: let traffic in
+    "silent",  # it stopped answering: keep traffic away
+    "answering",  # it answers again
+    "exited",  # its container ended by itself
+    "gone",  # its container was taken away
+    "timeout",  # it never answered in time
+    "restart_silent",  # it has not answered for too long
+    "retry",  # the back-off is over
+    "retire",  # take it out of traffic and let it end
+    "terminate",  # ask its container to end
+    "kill",  # it did not end when asked
+    "remove",  # its container ended and was read to its end
+    "finish",  # nothing of it is left
+]
+
+
+@dataclass(frozen=True)
+class Act:
+    """One step for one replica."""
+
+    verb: Verb
+    replica: ReplicaFacts
+    container: Observed | None = None
+
+
+Action = Add | Act | Drop | Forget
+
+
+@dataclass
+class Plan:
+    """Actions in order, and when to look again when nothing calls earlier."""
+
+    actions: list[Action] = field(default_factory=list)
+    again: datetime | None = None
+
+    def look_at(self, when: datetime) -> None:
+        self.again = when if self.again is None else min(self.again, when)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long things may take."""
+
+    grace: timedelta
+    drain: timedelta
+
+
+def plan(world: Snapshot, now: datetime, limits: Limits) -> Plan:
+    """What to do for one endpoint now."""
+    result = Plan()
+    for replica in world.replicas:
+        container = world.containers.get((replica.id, replica.attempt))
+        verb = _STEPS[replica.state](replica, container, world, now, limits, result)
+        if verb is not None:
+            result.actions.append(Act(verb, replica, container))
+    _drop_strays(world, now, result)
+    _fit_count(world, result)
+    nothing_left = not world.replicas and not world.containers
+    if world.wish.deleting and nothing_left:
+        result.actions.append(Forget())
+    return result
+
+
+# --- one replica --------------------------------------------------------------
+
+
+def _waiting(
+    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
+) -> Verb | None:
+    return "assign"
+
+
+def _assigned(
+    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
+) -> Verb | None:
+    return "launch" if w.image_present else "fetch"
+
+
+def _pulling(
+    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
+) -> Verb | None:
+    # The runner pulls; it calls when it is done or has failed.
+    return "launch" if w.image_present else None
+
+
+def _starting(
+    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
+) -> Verb | None:
+    if c is None:
+        return "gone" if r.started_at else "launch"
+    if c.created:
+        return "launch"
+    if not c.running:
+        return "exited"
+    if r.started_at is None:
+        return "adopt"
+    if r.answered_at is not None:
+        return "ready"
+    deadline = r.started_at + timedelta(seconds=w.wish.start_timeout)
+    if now >= deadline:
+        return "timeout"
+    p.look_at(deadline)
+    return None
+
+
+def _serving(
+    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
+) -> Verb | None:
+    if c is None:
+        return "gone"
+    if not c.running:
+        return "exited"
+    if r.silent_since is None:
+        return "answering" if r.state is S.UNHEALTHY else None
+    if r.state is S.READY:
+        return "silent"
+    deadline = r.silent_since + SILENT_LIMIT
+    if now >= deadline:
+        return "restart_silent"
+    p.look_at(deadline)
+    return None
+
+
+def _failed(
+    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, li: Limits, p: Plan
+) -> Verb | None:
+    if c is not None:
+        return _end_container(r, c, w, now, li, p)
+    if r.retry_at is None or now >= r.retry_at:
+        return "retry"
+    p.look_at(r.retry_at)
+    return None
+
+
+def _stopping(
+    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, li: Limits, p: Plan
+) -> Verb | None:
+    if c is None:
+        return "finish"
+    if c.running and r.end_asked_at is None:
+        drained = not w.open_requests.get(r.id, 0) or now >= r.since + li.drain
+        if not drained:
+            p.look_at(min(r.since + li.drain, now + timedelta(seconds=1)))
+            return None
+    return _end_container(r, c, w, now, li, p)
+
+
+def _end_container(
+    r: ReplicaFacts, c: Observed, w: Snapshot, now: datetime, li: Limits, p: Plan
+) -> Verb | None:
+    """Ask it to end, insist after the grace time, remove it once it was read."""
+    if c.running:
+        if r.end_asked_at is None:
+            return "terminate"
+        if now >= r.end_asked_at + li.grace:
+            return "kill"
+        p.look_at(r.end_asked_at + li.grace)
+        return None
+    return "remove" if _was_read(c, (r.id, r.attempt), w, now, p) else None
+
+
+def _was_read(c: Observed, owner: Owner, w: Snapshot, now: datetime, p: Plan) -> bool:
+    if c.created or owner in w.logs_done:
+        return True
+    ended = c.finished_at or now
+    if now >= ended + LOG_GRACE:
+        return True
+    p.look_at(min(ended + LOG_GRACE, now + timedelta(seconds=1)))
+    return False
+
+
+_STEPS = {
+    S.WAITING: _waiting,
+    S.ASSIGNED: _assigned,
+    S.PULLING: _pulling,
+    S.STARTING: _starting,
+    S.READY: _serving,
+    S.UNHEALTHY: _serving,
+    S.FAILED: _failed,
+    S.STOPPING: _stopping,
+}
+
+
+# --- the endpoint as a whole ----------------------------------------------------
+
+
+def _drop_strays(w: Snapshot, now: datetime, p: Plan) -> None:
+    """Containers of past attempts, or of replicas that are no more."""
+    current = {(r.id, r.attempt) for r in w.replicas}
+    for owner, container in w.containers.items():
+        if owner in current:
+            continue
+        if container.running or _was_read(container, owner, w, now, p):
+            p.actions.append(Drop(container.id))
+
+
+def _fit_count(w: Snapshot, p: Plan) -> None:
+    """Add what is missing, retire what is too many or out of date.
+
+    A change moves over one replica at a time: the new one is ready before an old one
+    goes, unless the new one waits for the hardware that the old one holds.
+    """
+    alive = [r for r in w.replicas if r.state is not S.STOPPING]
+    fresh = [r for r in alive if r.generation == w.wish.generation and not r.retire]
+    stale = [r for r in alive if r not in fresh]
+    wanted = w.wish.wanted
+
+    for replica in sorted(fresh, key=_stop_order)[: max(0, len(fresh) - wanted)]:
+        p.actions.append(Act("retire", replica))
+
+    ready = sum(r.state is S.READY for r in fresh)
+    blocked = sum(r.blocked for r in fresh)
+    taken = {r.number for r in w.replicas}
+    free = [n for n in range(1, PLACES + 1) if n not in taken]
+    crowded = int(not free and len(fresh) < wanted)
+    keep = max(0, wanted - ready - blocked - crowded)
+    for replica in sorted(stale, key=_stop_order)[: max(0, len(stale) - keep)]:
+        p.actions.append(Act("retire", replica))
+
+    missing = wanted - len(fresh)
+    if stale and missing > 0:
+        coming = sum(r.state is not S.READY for r in fresh)
+        missing = min(missing, 1 - coming)
+    p.actions.extend(Add(number) for number in free[: max(0, missing)])
+
+
+_VALUE = {S.READY: 3, S.UNHEALTHY: 2, S.STARTING: 1, S.PULLING: 1, S.ASSIGNED: 1}
+
+
+def _stop_order(replica: ReplicaFacts) -> tuple[int, int]:
+    """First to go: what serves nobody, then the highest number."""
+    return (_VALUE.get(replica.state, 0), -replica.number)

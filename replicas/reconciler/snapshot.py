@@ -1,0 +1,61 @@
+"""What the planner is told: the wish and the world of one endpoint, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from replicas.engine.base import Observed
+from replicas.states import ReplicaState
+
+
+@dataclass(frozen=True)
+class WishFacts:
+    """What the endpoint should be. Times in seconds."""
+
+    wanted: int
+    generation: int
+    deleting: bool
+    start_timeout: int
+
+
+@dataclass(frozen=True)
+class ReplicaFacts:
+    """A living replica's row, as far as the plan depends on it."""
+
+    id: int
+    number: int
+    attempt: int
+    generation: int
+    state: ReplicaState
+    since: datetime
+    retire: bool = False
+    blocked: bool = False  # waits in line for hardware
+    started_at: datetime | None = None
+    answered_at: datetime | None = None
+    ready_at: datetime | None = None
+    silent_since: datetime | None = None
+    end_asked_at: datetime | None = None
+    retry_at: datetime | None = None
+
+
+# A container belongs to (replica id, attempt).
+Owner = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One endpoint at one moment.
+
+    containers: every container of this endpoint by whose it is. image_present:
+    whether the node has the image. logs_done: attempts whose output was read to its
+    end. open_requests: by replica id, for those being stopped.
+    """
+
+    wish: WishFacts
+    replicas: tuple[ReplicaFacts, ...]
+    containers: Mapping[Owner, Observed] = field(default_factory=dict)
+    image_present: bool = False
+    logs_done: frozenset[Owner] = frozenset()
+    open_requests: Mapping[int, int] = field(default_factory=dict)

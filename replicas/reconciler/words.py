@@ -1,0 +1,59 @@
+"""Sentences of the timeline that depend on what was seen. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from templates_app.models import Tier
+
+
+def gpu_text(models: Sequence[str], memory_gb: int, node: str) -> str:
+    """ "A10 24 GB on gpu-02", "2 × A100 80 GB on gpu-03", "2 cores on box"."""
+    memory = f" {memory_gb} GB" if memory_gb else ""
+    count = f"{len(models)} × " if len(models) > 1 else ""
+    return f"{count}{models[0]}{memory} on {node}"
+
+
+def cpu_text(tier: Tier, node: str) -> str:
+    cores = f"{tier.cores:g} core{'' if tier.cores == 1 else 's'}"
+    return f"{cores}, {tier.memory_gb} GB memory on {node}"
+
+
+def asking(tier: Tier) -> str:
+    count = {1: "one", 2: "two", 3: "three", 4: "four"}.get(tier.gpus, str(tier.gpus))
+    if not tier.gpus:
+        return "Asking for a machine."
+    return f"Asking for {count} {tier.gpu_model}."
+
+
+def ordinal(number: int) -> str:
+    if 10 <= number % 100 <= 20:
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+
+
+def in_line(tier: Tier, place: int, total: int) -> str:
+    if not tier.gpus:
+        return "The container engine does not answer. It is asked again."
+    if total < tier.gpus:
+        have = f"only {total}" if total else "none"
+        return (
+            f"This needs {tier.gpus} × {tier.gpu_model} and there is {have} here. "
+            "Choose another hardware tier, or add one: the replica then starts."
+        )
+    return f"No {tier.gpu_model} is free. This replica is {ordinal(place)} in line."
+
+
+def exited(code: int | None, oom: bool, memory_gb: int) -> str:
+    """Why it ended, as far as that is known; "" when the code says it all."""
+    if oom and code == 137:
+        return f"Out of memory: it used all of its {memory_gb} GB."
+    known = {
+        0: "It ended by itself.",
+        126: "The command could not be run: it is not a program.",
+        127: "The command was not found in the image.",
+        137: "It was killed.",
+        139: "It crashed: it touched memory that is not its own.",
+        143: "It was asked to end from outside.",
+    }
+    return known.get(code, "") if code is not None else ""

@@ -1,0 +1,76 @@
+"""Where an endpoint's host should lead, from its wish and its ready replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from endpoints.ingress.base import Route, Upstream
+from endpoints.models import AccessKey, Endpoint
+from endpoints.states import Phase
+from replicas.models import Replica
+from replicas.states import ReplicaState
+
+# What the ingress says while nobody answers, by phase.
+_STATES = {
+    Phase.PAUSED: "paused",
+    Phase.STOPPING: "idle",
+    Phase.IDLE: "idle",
+    Phase.FAILED: "failed",
+    Phase.UNHEALTHY: "failed",
+}
+
+
+def upstream_key(replica_id: int, attempt: int) -> str:
+    return f"{replica_id}.{attempt}"
+
+
+def route_of(
+    endpoint: Endpoint,
+    replicas: Iterable[Replica],
+    tokens: tuple[str, ...],
+    *,
+    opening: Replica | None = None,
+) -> Route:
+    """The route to the ready ones among `replicas`, and to `opening`, which answered
+    and becomes ready once its route is there."""
+    spec = endpoint.container
+    state = (
+        "paused" if endpoint.paused else _STATES.get(Phase(endpoint.phase), "starting")
+    )
+    return Route(
+        name=endpoint.name,
+        host=endpoint.host,
+        public=endpoint.public,
+        state=state,
+        concurrency=0,
+        tokens=tokens,
+        upstreams=tuple(
+            Upstream(upstream_key(r.pk, r.attempt), r.address, spec.port)
+            for r in sorted(
+                {*replicas, *((opening,) if opening else ())}, key=lambda r: r.pk
+            )
+            if (r.state == ReplicaState.READY or r is opening) and r.address
+        ),
+    )
+
+
+def tokens_by_owner() -> dict[int, tuple[str, ...]]:
+    """Digests that may call, by owner. Revoked ones are left out."""
+    found: dict[int, list[str]] = {}
+    live = AccessKey.objects.filter(revoked_at=None, owner__is_active=True)
+    for owner, digest in live.values_list("owner_id", "digest"):
+        found.setdefault(owner, []).append(digest)
+    return {owner: tuple(sorted(digests)) for owner, digests in found.items()}
+
+
+def all_routes() -> list[Route]:
+    """Every endpoint's route, in three queries."""
+    tokens = tokens_by_owner()
+    endpoints = Endpoint.objects.alive()
+    by_endpoint: dict[int, list[Replica]] = {}
+    for replica in Replica.objects.filter(state=ReplicaState.READY):
+        by_endpoint.setdefault(replica.endpoint_id, []).append(replica)
+    return [
+        route_of(e, by_endpoint.get(e.pk, ()), tokens.get(e.owner_id, ()))
+        for e in endpoints
+    ]

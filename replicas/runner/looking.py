@@ -1,0 +1,29 @@
+"""The runner's way to have an endpoint looked at: at once, without the task queue."""
+
+from __future__ import annotations
+
+import logging
+
+from endpoints.models import Endpoint
+from replicas import tasks
+from replicas.runner.threads import in_thread
+
+log = logging.getLogger(__name__)
+
+
+async def look(endpoint_id: int) -> None:
+    """Reconcile now. Never raises: the sweep comes by again."""
+    try:
+        await in_thread(tasks.reconcile, endpoint_id)
+    except Exception:
+        log.exception("looking at endpoint %s failed", endpoint_id)
+
+
+async def look_by_name(name: str) -> None:
+    endpoint_id = await in_thread(_id_of, name)
+    if endpoint_id is not None:
+        await look(endpoint_id)
+
+
+def _id_of(name: str) -> int | None:
+    return Endpoint.objects.filter(name=name).values_list("pk", flat=True).first()

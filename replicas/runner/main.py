@@ -1,0 +1,90 @@
+"""The runner's loop: components that look at the database whenever the bell rings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Protocol
+
+import redis
+
+from endpoints.valkey import async_valkey
+from replicas import doorbell
+from replicas.engine import open_streams
+from replicas.logs.follow import LogFollower
+from replicas.runner.fetching import Fetcher
+from replicas.runner.probing import Prober
+from replicas.runner.watching import Watcher
+
+log = logging.getLogger(__name__)
+
+# Seconds between looks when nobody rings.
+_INTERVAL = 3.0
+
+
+class Component(Protocol):
+    async def sweep(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+class Runner:
+    """Runs until `stop` is set; then everything it began is ended in order."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self._bells: list[asyncio.Event] = []
+
+    async def run(self) -> None:
+        streams = open_streams()
+        components: list[Component] = [
+            Fetcher(streams),
+            Prober(),
+            LogFollower(streams),
+        ]
+        async with asyncio.TaskGroup() as group:
+            helpers = [
+                group.create_task(self._listen()),
+                group.create_task(Watcher(streams).run()),
+                *(group.create_task(self._keep(part)) for part in components),
+            ]
+            await self.stop.wait()
+            for helper in helpers:
+                helper.cancel()
+        for part in components:
+            await part.close()
+        await streams.close()
+
+    async def _keep(self, part: Component) -> None:
+        bell = asyncio.Event()
+        self._bells.append(bell)
+        while True:
+            bell.clear()
+            try:
+                await part.sweep()
+            except Exception:
+                log.exception("%s could not look", type(part).__name__)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_INTERVAL):
+                    await bell.wait()
+
+    async def _listen(self) -> None:
+        """Rings at the doorbell, from this and other processes."""
+        while True:
+            client = async_valkey()
+            try:
+                async with client.pubsub() as pubsub:
+                    await pubsub.subscribe(doorbell.CHANNEL)
+                    async for message in pubsub.listen():
+                        if message["type"] == "message":
+                            self._ring()
+            except redis.RedisError:
+                log.warning("Valkey does not answer; looking every %s s", _INTERVAL)
+            finally:
+                with contextlib.suppress(redis.RedisError):
+                    await client.aclose()
+            await asyncio.sleep(1)
+
+    def _ring(self) -> None:
+        for bell in self._bells:
+            bell.set()

@@ -1,0 +1,48 @@
+"""Celery doors to the reconciler. Short, idempotent, and safe to lose."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from celery import shared_task
+from django.conf import settings
+
+from endpoints.valkey import valkey
+from replicas.engine.base import EngineUnreachable
+from replicas.reconciler import loop
+
+log = logging.getLogger(__name__)
+
+
+@shared_task
+def reconcile(endpoint_id: int) -> None:
+    """Look at one endpoint now, and once more when its plan says so."""
+    again, others = loop.reconcile(endpoint_id)
+    if again is not None:
+        look_again(endpoint_id, again)
+    for other in others:
+        reconcile.delay(other)
+
+
+def look_again(endpoint_id: int, seconds: float) -> None:
+    """Ask for one later look. An earlier one that is under way already will do."""
+    key, due = f"alight:again:{endpoint_id}", time.time() + max(seconds, 0.05)
+    planned = valkey().get(key)
+    if planned and time.time() < float(planned) <= due + 0.05:
+        return
+    valkey().set(key, due, px=int((max(seconds, 0.05) + 5) * 1000))
+    # A look that is very late has been made by the sweep meanwhile.
+    reconcile.apply_async((endpoint_id,), countdown=max(seconds, 0.05))
+
+
+@shared_task
+def sweep() -> None:
+    """Look at everything; mend what a lost message missed."""
+    try:
+        due = loop.sweep()
+    except EngineUnreachable as error:
+        log.warning("The engine does not answer: %s", error)
+        return
+    for endpoint_id in due:
+        reconcile.apply_async((endpoint_id,), expires=settings.ALIGHT_SWEEP_SECONDS * 3)
