@@ -1,0 +1,370 @@
+"""What every engine does. The same tests on the fake and on real Docker."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from replicas.engine.base import (
+    EngineRefused,
+    EngineUnreachable,
+    ImageNotFound,
+    RegistryUnreachable,
+)
+from replicas.tests.engine_fixtures import tiny
+from replicas.tests.engine_fixtures.bench import (
+    PROGRAM,
+    DockerBench,
+    FakeBench,
+    first,
+    next_event,
+)
+
+BENCHES = [
+    pytest.param(FakeBench, id="fake"),
+    pytest.param(DockerBench, id="docker", marks=pytest.mark.docker),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tidy(request):
+    yield
+    if any("docker" in item.keywords for item in request.session.items):
+        tiny.forget()
+
+
+@pytest.fixture(params=BENCHES)
+async def bench(request):
+    made = await request.param.open()
+    yield made
+    await made.close()
+
+
+async def ended(bench, behaviour: str) -> str:
+    """A container that ran and ended by itself."""
+    events = bench.streams.events(bench.labels)
+    container_id = await asyncio.to_thread(bench.run, behaviour)
+    await next_event(events, "die", container_id)
+    await events.aclose()
+    return container_id
+
+
+async def test_node_says_what_it_has(bench):
+    node = bench.engine.node()
+    assert node.name
+    assert node.cores >= 1
+    assert node.memory_mb > 256
+    assert node.engine_version
+
+
+# --- Create and observe -------------------------------------------------------
+async def test_created_container_does_not_run(bench):
+    made = bench.engine.create(bench.wanted())
+    assert (made.created, made.running, made.address) == (True, False, "")
+    assert (made.exit_code, made.started_at, made.finished_at) == (None, None, None)
+    assert made.node == bench.engine.node().name
+
+
+async def test_creating_twice_finds_the_first(bench):
+    wanted = bench.wanted()
+    assert bench.engine.create(wanted).id == bench.engine.create(wanted).id
+    assert len(bench.engine.observe(bench.labels)) == 1
+
+
+async def test_a_running_container_is_found_by_create(bench):
+    wanted = bench.wanted()
+    made = bench.engine.create(wanted)
+    bench.engine.start(made.id)
+    assert bench.engine.create(wanted).running
+
+
+async def test_a_name_that_someone_else_holds_is_refused(bench):
+    wanted = bench.wanted()
+    bench.engine.create(wanted)
+    with pytest.raises(EngineRefused, match="someone else"):
+        bench.engine.create(bench.wanted(name=wanted.name, labels={"other": "yes"}))
+
+
+async def test_an_image_that_is_not_here_is_named(bench):
+    with pytest.raises(ImageNotFound, match=r"alight-test/nothing:1 is not on"):
+        bench.engine.create(bench.wanted(image="alight-test/nothing:1"))
+
+
+async def test_observe_needs_every_label(bench):
+    one, two = bench.wanted(), bench.wanted()
+    made = bench.engine.create(one)
+    bench.engine.create(two)
+    assert [seen.id for seen in bench.engine.observe(one.labels)] == [made.id]
+    assert len(bench.engine.observe(bench.labels)) == 2
+    assert bench.engine.observe(one.labels | {"alight.attempt": "2"}) == []
+
+
+async def test_observed_carries_name_and_labels(bench):
+    wanted = bench.wanted()
+    bench.engine.create(wanted)
+    (seen,) = bench.engine.observe(bench.labels)
+    assert (seen.name, seen.labels) == (wanted.name, wanted.labels)
+
+
+async def test_more_cores_than_there_are_is_no_error(bench):
+    assert bench.engine.create(bench.wanted(cores=999)).created
+
+
+# --- Start, end, remove -------------------------------------------------------
+async def test_start_gives_the_address(bench):
+    made = bench.engine.create(bench.wanted())
+    seen = bench.engine.start(made.id)
+    assert seen.running
+    assert seen.address
+    assert seen.started_at is not None
+    assert bench.look(made.id).address == seen.address
+
+
+async def test_starting_twice_is_success(bench):
+    container_id = bench.run()
+    assert bench.engine.start(container_id).running
+
+
+async def test_starting_what_is_gone_is_refused(bench):
+    container_id = bench.run()
+    bench.engine.remove(container_id)
+    with pytest.raises(EngineRefused):
+        bench.engine.start(container_id)
+
+
+async def test_stop_ends_it(bench):
+    container_id = bench.run()
+    bench.engine.stop(container_id, grace=20)
+    seen = bench.look(container_id)
+    assert (seen.running, seen.created, seen.address) == (False, False, "")
+    assert seen.exit_code == 143
+    assert seen.finished_at >= seen.started_at
+
+
+async def test_stop_kills_what_does_not_listen(bench):
+    container_id = bench.run("stubborn")
+    await first(bench.streams.logs(container_id, since=0))  # its trap is set
+    bench.engine.stop(container_id, grace=1)
+    assert bench.look(container_id).exit_code == 137
+
+
+async def test_terminate_asks_and_returns(bench):
+    events = bench.streams.events(bench.labels)
+    container_id = bench.run()
+    bench.engine.terminate(container_id)
+    await next_event(events, "die", container_id)
+    await events.aclose()
+    assert bench.look(container_id).exit_code == 143
+
+
+async def test_terminate_does_not_kill(bench):
+    container_id = bench.run("stubborn")
+    await first(bench.streams.logs(container_id, since=0))
+    bench.engine.terminate(container_id)
+    assert bench.look(container_id).running
+
+
+async def test_remove_takes_it_away_even_while_it_runs(bench):
+    container_id = bench.run()
+    bench.engine.remove(container_id)
+    assert bench.look(container_id) is None
+
+
+async def test_gone_is_success(bench):
+    container_id = bench.run()
+    bench.engine.stop(container_id, grace=1)
+    bench.engine.stop(container_id, grace=1)
+    bench.engine.terminate(container_id)
+    bench.engine.remove(container_id)
+    bench.engine.remove(container_id)
+    bench.engine.stop(container_id, grace=1)
+    bench.engine.terminate(container_id)
+    assert bench.engine.tail(container_id, 5) == []
+    assert bench.engine.listening_ports(container_id) == []
+
+
+# --- Inside -------------------------------------------------------------------
+async def test_exit_code_is_kept(bench):
+    seen = bench.look(await ended(bench, "exits with 3"))
+    assert (seen.exit_code, seen.running, seen.oom) == (3, False, False)
+    assert seen.error == ""
+
+
+async def test_a_missing_program_is_said(bench):
+    seen = bench.look(await ended(bench, "missing program"))
+    assert seen.exit_code == 127
+    assert PROGRAM in seen.error
+
+
+async def test_tail_is_the_last_lines(bench):
+    container_id = await ended(bench, "says and ends")
+    assert bench.engine.tail(container_id, 2) == ["two", "three"]
+    assert bench.engine.tail(container_id, 9) == ["one", "two", "three"]
+
+
+async def test_listening_ports_tell_reachable_from_loopback(bench):
+    container_id = bench.run("listens")
+    for _ in range(100):
+        if bench.engine.listening_ports(container_id):
+            break
+        await asyncio.sleep(0.05)
+    assert bench.engine.listening_ports(container_id) == [8080]
+    assert bench.engine.listening_ports(container_id, loopback=True) == [9090]
+
+
+async def test_a_stopped_container_listens_nowhere(bench):
+    container_id = bench.run("listens")
+    bench.engine.stop(container_id, grace=5)
+    assert bench.engine.listening_ports(container_id) == []
+
+
+# --- Events -------------------------------------------------------------------
+async def test_events_count_from_the_call(bench):
+    events = bench.streams.events(bench.labels)
+    wanted = bench.wanted()
+    made = bench.engine.create(wanted)
+    bench.engine.start(made.id)
+    bench.engine.remove(made.id)
+    seen = []
+    async for event in events:
+        assert event.container_id == made.id
+        assert wanted.labels.items() <= event.labels.items()
+        seen.append(event.action)
+        if event.action == "destroy":
+            break
+    await events.aclose()
+    assert seen == ["create", "start", "die", "destroy"]
+
+
+async def test_events_of_others_are_not_told(bench):
+    events = bench.streams.events(bench.labels)
+    other = bench.wanted(labels={"alight.installation": "another"})
+    theirs = bench.engine.create(other)
+    mine = bench.engine.create(bench.wanted())
+    assert (await first(events)).container_id == mine.id
+    bench.engine.remove(theirs.id)
+
+
+# --- Output -------------------------------------------------------------------
+async def test_logs_tell_all_and_end_with_the_container(bench):
+    container_id = await ended(bench, "says and ends")
+    seen = [chunk async for chunk in bench.streams.logs(container_id, since=0)]
+    assert [chunk.text for chunk in seen] == ["one", "two", "three"]
+    assert all(chunk.complete and chunk.stream == "stdout" for chunk in seen)
+    assert len({chunk.at for chunk in seen}) == 3
+
+
+async def test_logs_resume_where_they_were(bench):
+    container_id = await ended(bench, "says and ends")
+    seen = [chunk async for chunk in bench.streams.logs(container_id, since=0)]
+    again = bench.streams.logs(container_id, since=seen[1].at)
+    assert [chunk async for chunk in again] == seen[1:]
+    rest = bench.streams.logs(container_id, since=seen[1].at + 1)
+    assert [chunk async for chunk in rest] == seen[2:]
+
+
+async def test_logs_follow_a_running_container(bench):
+    container_id = bench.run("says")
+    seen = []
+    async for chunk in bench.streams.logs(container_id, since=0):
+        seen.append(chunk.text)
+        if chunk.text == "two":
+            await asyncio.to_thread(bench.engine.stop, container_id, grace=5)
+    assert seen == ["one", "two"]
+
+
+async def test_batches_hold_the_same_lines(bench):
+    container_id = await ended(bench, "says and ends")
+    batches = bench.streams.log_batches(container_id, since=0)
+    lines = [chunk async for batch in batches for chunk in batch]
+    assert lines == [chunk async for chunk in bench.streams.logs(container_id, since=0)]
+
+
+async def test_logs_of_a_container_that_never_ran_end_at_once(bench):
+    made = bench.engine.create(bench.wanted())
+    assert [chunk async for chunk in bench.streams.logs(made.id, since=0)] == []
+
+
+async def test_logs_of_a_gone_container_end_at_once(bench):
+    container_id = bench.run()
+    bench.engine.remove(container_id)
+    assert [chunk async for chunk in bench.streams.logs(container_id, since=0)] == []
+    assert [piece async for piece in bench.streams.live_tail(container_id)] == []
+
+
+async def test_live_tail_does_not_wait_for_the_newline(bench):
+    container_id = bench.run("draws")
+    pieces = bench.streams.live_tail(container_id)
+    waiting = asyncio.create_task(first(pieces))
+    await asyncio.sleep(0)  # it reads now
+    bench.draw(container_id)
+    stream, piece = await waiting
+    assert stream == "stdout"
+    assert piece.startswith(b"\r")
+    assert bench.engine.tail(container_id, 5) == []
+
+
+# --- Images -------------------------------------------------------------------
+async def test_an_image_is_known_or_not(bench):
+    wanted = bench.wanted()
+    assert bench.engine.image(wanted.image).size > 0
+    assert bench.engine.image("alight-test/nothing:1") is None
+
+
+async def test_fetch_brings_the_image(bench):
+    await bench.publish()
+    told = []
+    found = await bench.streams.fetch(bench.offered, build="", on_progress=told.append)
+    assert bench.engine.image(bench.offered) == found
+    assert told[-1].verb == "pull"
+    assert told[-1].done == told[-1].total > 0
+    assert told[-1].layer == told[-1].layers > 0
+
+
+async def test_fetch_of_an_unknown_image(bench):
+    await bench.publish()
+    with pytest.raises(ImageNotFound, match=r"answered “not found” for app:2\."):
+        await bench.streams.fetch(bench.unknown, build="", on_progress=lambda _: None)
+
+
+async def test_fetch_without_a_registry(bench):
+    with pytest.raises(RegistryUnreachable, match=r"127\.0\.0\.1:1 did not answer"):
+        await bench.streams.fetch(bench.nowhere, build="", on_progress=lambda _: None)
+
+
+# --- Away ---------------------------------------------------------------------
+async def test_every_act_says_that_the_engine_is_away(bench):
+    wanted = bench.wanted()
+    away = bench.go_away()
+    engine = away.engine
+    for act in (
+        engine.node,
+        lambda: engine.observe(away.labels),
+        lambda: engine.image("app:1"),
+        lambda: engine.create(wanted),
+        lambda: engine.start("x"),
+        lambda: engine.terminate("x"),
+        lambda: engine.stop("x", grace=1),
+        lambda: engine.remove("x"),
+        lambda: engine.tail("x", 5),
+        lambda: engine.listening_ports("x"),
+    ):
+        with pytest.raises(EngineUnreachable, match="does not answer"):
+            act()
+
+
+async def test_every_stream_says_that_the_engine_is_away(bench):
+    away = bench.go_away()
+    streams = away.streams
+    for stream in (
+        streams.events(away.labels),
+        streams.logs("x", since=0),
+        streams.log_batches("x", since=0),
+        streams.live_tail("x"),
+    ):
+        with pytest.raises(EngineUnreachable, match="does not answer"):
+            await first(stream)
+    with pytest.raises(EngineUnreachable):
+        await streams.fetch("app:1", build="", on_progress=lambda _: None)
+    await streams.close()
