@@ -25,7 +25,7 @@ down:
 	@$(RUN) down
 
 status:
-	@$(RUN) status
+	@$(RUN) status || true
 
 images:
 	@$(RUN) images

@@ -16,9 +16,12 @@ from launcher.wire import ask
 
 @dataclass(frozen=True)
 class Service:
-    """One process. `ready` is asked until it is true; `before` runs first, each time.
+    """One process.
 
-    stop_seconds: how long it may take to end once asked.
+    ready: asked until it is true. first: whether the next ones need it ready.
+    before: commands that must succeed before a start; before_again: those that come
+    before these when it is started again. stop_seconds: how long it may take to end
+    once asked.
     """
 
     name: str
@@ -26,7 +29,9 @@ class Service:
     command: tuple[str, ...]
     stop_seconds: float
     ready: Callable[[], bool] | None = None
+    first: bool = False
     before: tuple[tuple[str, ...], ...] = ()
+    before_again: tuple[tuple[str, ...], ...] = ()
     # A socket file that a killed process leaves behind.
     leftovers: tuple[Path, ...] = field(default=())
 
@@ -47,6 +52,7 @@ def valkey(config: Config) -> Service:
         command=(str(valkey_server(config.venv)), *valkey_options(path, data)),
         stop_seconds=15,
         ready=lambda: answers_ping(path),
+        first=True,
         leftovers=(path,),
     )
 
@@ -93,11 +99,10 @@ def haproxy(config: Config) -> Service:
         command=(binary, "-W", "-db", "-f", cfg),
         stop_seconds=5,
         ready=lambda: listens(config.bind[0], config.port),
-        # The configuration and its maps come from the database, at every start.
-        before=(
-            (str(config.python), "manage.py", "write_ingress"),
-            (binary, "-c", "-q", "-f", cfg),
-        ),
+        first=True,
+        before=((binary, "-c", "-q", "-f", cfg),),
+        # The first time `manage.py prepare` has just written them.
+        before_again=((str(config.python), "manage.py", "write_ingress"),),
         leftovers=(Path(config.env["ALIGHT_INGRESS_SOCKET"]),),
     )
 
@@ -132,6 +137,7 @@ def web(config: Config) -> Service:
 
 
 def worker(config: Config) -> Service:
+    path = config.run / "valkey.sock"
     threads = config.env.get("ALIGHT_WORKER_THREADS") or "8"
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     return Service(
@@ -142,6 +148,7 @@ def worker(config: Config) -> Service:
             *("-P", "threads", "-c", threads, *quiet, "-l", "info"),
         ),
         stop_seconds=20,
+        ready=(lambda: is_consumed(path)) if config.own_valkey else None,
     )
 
 
@@ -163,14 +170,24 @@ def beat(config: Config) -> Service:
 
 def answers_ping(path: Path) -> bool:
     """Whether a Valkey answers on that socket with its data loaded."""
+    return valkey_says(path, b"PING").startswith(b"+PONG")
+
+
+def is_consumed(path: Path) -> bool:
+    """Whether a worker waits for messages: its connection is in a blocking pop."""
+    return b"cmd=brpop" in valkey_says(path, b"CLIENT LIST")
+
+
+def valkey_says(path: Path, command: bytes) -> bytes:
+    """The raw answer to one command; b"" when nobody answers."""
     try:
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(2)
             link.connect(os.fspath(path))
-            link.sendall(b"PING\r\n")
-            return link.recv(64).startswith(b"+PONG")
+            link.sendall(command + b"\r\nQUIT\r\n")
+            return b"".join(iter(lambda: link.recv(65536), b""))
     except OSError:
-        return False
+        return b""
 
 
 def listens(address: str, port: int) -> bool:

@@ -58,15 +58,20 @@ class Supervisor:
     # --- the whole life ------------------------------------------------------
 
     def start(self) -> None:
-        """Start all, each ready before the next. Raises LaunchError; nothing is left
-        running then."""
+        """Start all and return when all are ready. Raises LaunchError; nothing is
+        left running then."""
         self._listen_to_signals()
         processes.record(self.config.pids, NAME, os.getpid())
         try:
             for child in self.children:
                 if self.stopping:
                     return
-                self._start_first(child)
+                self.say(f"Starting {child.service.title}")
+                self._spawn(child)
+                if child.service.first:
+                    self._wait_until_ready(child)
+            for child in self.children:
+                self._wait_until_ready(child)
         except BaseException:
             self.stop()
             raise
@@ -88,10 +93,8 @@ class Supervisor:
 
     # --- one child -----------------------------------------------------------
 
-    def _start_first(self, child: Child) -> None:
+    def _wait_until_ready(self, child: Child) -> None:
         service = child.service
-        self.say(f"Starting {service.title}")
-        self._spawn(child)
         if service.ready is None:
             return
         deadline = time.monotonic() + READY_SECONDS
@@ -113,7 +116,8 @@ class Supervisor:
         for path in service.leftovers:
             path.unlink(missing_ok=True)
         with log.open("ab") as out:
-            for command in service.before:
+            commands = service.before_again if child.began else ()
+            for command in commands + service.before:
                 self._run_before(service, command, log)
             try:
                 child.process = subprocess.Popen(

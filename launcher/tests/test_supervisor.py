@@ -48,7 +48,7 @@ def test_each_is_ready_before_the_next_and_they_stop_in_reverse(config, tmp_path
     def telling(name):
         flag = tmp_path / f"{name}.ready"
         script = tell.format(name, story, flag, wait)
-        return service(name, script, ready=flag.exists)
+        return service(name, script, ready=flag.exists, first=True)
 
     one = Supervisor(config, [telling("a"), telling("b"), telling("c")], print)
     one.start()

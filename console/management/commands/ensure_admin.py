@@ -2,8 +2,10 @@
 
 import os
 import secrets
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from console.models import User
@@ -34,5 +36,6 @@ class Command(BaseCommand):
 
 def command() -> str:
     """What to type; names the folder of state when it is not the usual one."""
-    home = os.environ.get("ALIGHT_HOME", "")
-    return f"ALIGHT_HOME={home} {CHANGE}" if home else CHANGE
+    home: Path = settings.ALIGHT_HOME
+    usual = home == settings.BASE_DIR / ".alight"
+    return CHANGE if usual else f"ALIGHT_HOME={home} {CHANGE}"

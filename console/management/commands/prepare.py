@@ -9,12 +9,12 @@ from django.core.management.base import BaseCommand
 
 class Command(BaseCommand):
     help = (
-        "Migrate, collect static files, load the catalogue, make user admin. Only "
-        "how to sign in goes to standard output."
+        "Migrate, collect static files, load the catalogue, write the ingress, make "
+        "user admin. Only how to sign in goes to standard output."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for name in ("migrate", "collectstatic", "load_catalogue"):
+        for name in ("migrate", "collectstatic", "load_catalogue", "write_ingress"):
             sys.stderr.write(f"{name}\n")
             call_command(name, **QUIET.get(name, {}), stdout=self.stderr)
         call_command("ensure_admin", stdout=self.stdout)
