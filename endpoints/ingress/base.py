@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,6 +55,10 @@ class Traffic:
     requests: int
 
 
+# What sync takes: the routes, or how to find them out.
+Routes = list[Route] | Callable[[], list[Route]]
+
+
 class Ingress(Protocol):
     """All raise IngressUnreachable; apply and sync also IngressFull.
 
@@ -68,12 +73,16 @@ class Ingress(Protocol):
         """Stop answering for this endpoint. Unknown names are fine."""
         ...
 
-    def sync(self, routes: list[Route]) -> None:
-        """Make the whole ingress match: add, correct, and drop what is not listed."""
+    def sync(self, routes: Routes) -> None:
+        """Make the whole ingress match: add, correct, and drop what is not listed.
+
+        A callable is asked while no apply can come between: what it answers is never
+        older than what the ingress already leads to.
+        """
         ...
 
     def open_requests(self, name: str, key: str) -> int:
-        """Requests still open on one upstream; 0 when it is not known."""
+        """Requests still open on one upstream, also one that left; 0 when unknown."""
         ...
 
     def traffic(self) -> dict[str, Traffic]:

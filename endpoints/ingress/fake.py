@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from endpoints.ingress.base import IngressFull, IngressUnreachable, Route, Traffic
+from endpoints.ingress.base import (
+    IngressFull,
+    IngressUnreachable,
+    Route,
+    Routes,
+    Traffic,
+)
 from endpoints.ingress.routes import check
 
 
@@ -34,12 +40,13 @@ class FakeIngress:
         self.routes.pop(name, None)
         self._requests.pop(name, None)
 
-    def sync(self, routes: list[Route]) -> None:
+    def sync(self, routes: Routes) -> None:
         self._reach()
-        for name in self.routes.keys() - {route.name for route in routes}:
+        wanted = routes() if callable(routes) else routes
+        for name in self.routes.keys() - {route.name for route in wanted}:
             self.forget(name)
         full: IngressFull | None = None
-        for route in routes:
+        for route in wanted:
             try:
                 self._lead(route)
             except IngressFull as error:
@@ -49,7 +56,7 @@ class FakeIngress:
 
     def open_requests(self, name: str, key: str) -> int:
         self._reach()
-        return self._open[name, key] if name in self.routes else 0
+        return self._open[name, key]
 
     def traffic(self) -> dict[str, Traffic]:
         self._reach()

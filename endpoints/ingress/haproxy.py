@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from endpoints.ingress import files
-from endpoints.ingress.base import IngressFull, Route, Traffic
+from endpoints.ingress.base import IngressFull, Route, Routes, Traffic
 from endpoints.ingress.routes import (
     HOSTS,
     MAPS,
@@ -69,17 +69,18 @@ class HAProxyIngress:
                 # Kept while a request is still open; it leaves the table by itself.
                 hap.ask([f"clear table traffic key {name}"])
 
-    def sync(self, routes: list[Route]) -> None:
+    def sync(self, routes: Routes) -> None:
         full: IngressFull | None = None
         with files.locked(self._setup.folder), self._runtime() as hap:
+            wanted = routes() if callable(routes) else routes
             draft = Draft(self._tables(hap))
-            listed = {route.name: route for route in routes}
+            listed = {route.name: route for route in wanted}
             places, _ = self._places(hap, sorted(set(draft.tables[SLOTS].values())))
             for name, slot in list(draft.tables[SLOTS].items()):
                 if name not in listed:
                     draft.forget(name, places[slot])
             draft.forget_strays(listed)
-            for route in routes:
+            for route in wanted:
                 try:
                     slot = draft.slot_for(route.name, self._setup.slots)
                     if slot not in places:
@@ -95,14 +96,13 @@ class HAProxyIngress:
             raise full
 
     def open_requests(self, name: str, key: str) -> int:
-        if not is_word(name):
-            return 0
+        # By key alone: what a forgotten endpoint still has open is known this way too.
         with self._runtime() as hap:
-            slot = map_value(hap.ask([f"get map {SLOTS} {name}"])[0])
-            if slot is None:
-                return 0
-            places, _ = self._places(hap, [slot])
-            return sum(place.open for place in places[slot] if place.key == key)
+            keys = map_rows(hap.ask([f"show map {UPSTREAMS}"])[0])
+            slots = {place.partition("/")[0] for place, k in keys.items() if k == key}
+            places, _ = self._places(hap, slots)
+        found = (place for slot in places.values() for place in slot)
+        return sum(place.open for place in found if place.key == key)
 
     def traffic(self) -> dict[str, Traffic]:
         with self._runtime() as hap:

@@ -199,7 +199,7 @@ class Draft:
     def _empty(self, slot: str, place: Place) -> Place:
         """End what a leaver still has open: its place is needed, there is no other."""
         retired = self._retire(slot, place)
-        if place.ready or place.open:
+        if place.open:
             self._run(f"shutdown sessions server {slot}/{place.name}")
         return replace(retired, open=0)
 
@@ -271,4 +271,4 @@ def _is_at(place: Place, upstream: Upstream) -> bool:
 
 def _best_place(places: Sequence[Place]) -> Place:
     """Where the least is lost: an unused place, else the leaver with least open."""
-    return min(places, key=lambda place: (place.ready, place.open, place.name))
+    return min(places, key=lambda place: (place.open, place.ready, place.name))
