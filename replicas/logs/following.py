@@ -1,0 +1,110 @@
+"""Following one container's output from where its file ends to its last line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from replicas.engine.base import EngineError, EngineStreams
+from replicas.logs.files import LogFile, StateFile
+from replicas.logs.lines import Assembler
+from replicas.logs.records import Attempt
+from replicas.logs.resume import Position, position
+from replicas.logs.secrets import masker
+from replicas.logs.writer import Sink, Writer
+
+log = logging.getLogger(__name__)
+
+# Between two looks at a stream that ended, and while the engine is away.
+_AGAIN_SECONDS = 0.05
+_FLUSH_SECONDS = 5.0
+_WAITS = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A container to follow. sealed: the secrets its endpoint has now."""
+
+    attempt: Attempt
+    container_id: str
+    sealed: tuple[str, ...] = ()
+
+
+class Following:
+    """`run` ends when the container has ended and all of it is on file."""
+
+    def __init__(self, target: Target, streams: EngineStreams, writer: Writer) -> None:
+        self.target = target
+        # Set when nobody wants this container any more.
+        self.unwanted = False
+        self._streams = streams
+        self._writer = writer
+        self._state = StateFile(target.attempt)
+
+    async def run(self) -> None:
+        if not self._state.take_lease():
+            return  # another worker follows it
+        try:
+            sealed = self._remember_secrets()
+            file = LogFile(self.target.attempt)
+            sink = Sink(self.target.attempt, file, masker(sealed))
+            try:
+                await self._follow(sink)
+            finally:
+                # What is not written by then is read again by the next follower.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_FLUSH_SECONDS):
+                        await self._writer.flush(sink)
+                sink.give_up()
+        finally:
+            self._state.release()
+
+    def _remember_secrets(self) -> tuple[str, ...]:
+        """All this container may have been given, also before an edit."""
+        state = self._state.read()
+        sealed = tuple(dict.fromkeys((*state.sealed, *self.target.sealed)))
+        if sealed != state.sealed:
+            self._state.write(replace(state, sealed=sealed))
+        return sealed
+
+    async def _follow(self, sink: Sink) -> None:
+        looks, failures = 0, 0
+        while True:
+            at = await asyncio.to_thread(position, self.target.attempt, time.time_ns())
+            assembler = Assembler()
+            try:
+                wrote = await self._pass(sink, at, assembler)
+            except EngineError as error:
+                if self.unwanted:
+                    return
+                await asyncio.sleep(_WAITS[min(failures, len(_WAITS) - 1)])
+                looks, failures = 0, failures + 1
+                if failures == len(_WAITS):
+                    log.warning("Log of %s: %s", self.target.container_id[:12], error)
+                continue
+            looks, failures = looks + 1, 0
+            await self._writer.flush(sink)
+            # An engine that is going down ends its streams too. The container has
+            # ended when looking again finds nothing more.
+            if looks > 1 and not wrote:
+                await self._writer.put(sink, at.fresh(assembler.flush()))
+                await self._writer.flush(sink)
+                state = self._state.read()
+                self._state.write(replace(state, finished_at=time.time_ns()))
+                return
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _pass(self, sink: Sink, at: Position, assembler: Assembler) -> bool:
+        """Read until the stream ends: whether anything new came."""
+        wrote = False
+        batches = self._streams.log_batches(self.target.container_id, since=at.since)
+        async with aclosing(batches):
+            async for batch in batches:
+                if lines := at.fresh(assembler.feed(batch)):
+                    wrote = True
+                    await self._writer.put(sink, lines)
+        return wrote

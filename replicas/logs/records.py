@@ -1,0 +1,121 @@
+"""How a line of a replica's log is written down. Pure.
+
+One record is one line of text, in an attempt's file and in the live stream alike:
+
+    1042 1763839123123456789 oi- Model loaded in 14.2s
+
+its number within the attempt (from 1, without holes), nanoseconds since the epoch,
+three letters (source, level, and `r` for a line that redrew itself), and the text,
+which holds neither a newline nor a carriage return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+SOURCES = {"o": "stdout", "e": "stderr", "s": "system"}
+LEVELS = {"i": "info", "w": "warn", "e": "error"}
+SOURCE_LETTERS = {word: letter for letter, word in SOURCES.items()}
+LEVEL_LETTERS = {word: letter for letter, word in LEVELS.items()}
+
+
+class Draft(NamedTuple):
+    """A line that has no number yet; `flags` are its three letters."""
+
+    at: int
+    flags: str
+    text: str
+
+
+class Record(NamedTuple):
+    n: int
+    at: int
+    flags: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Whose log it is: `number` is what people see, "Replica 2"."""
+
+    endpoint_id: int
+    replica_id: int
+    attempt: int
+    number: int = 0
+
+    @property
+    def key(self) -> str:
+        """Names the attempt within its endpoint: "17:2"."""
+        return f"{self.replica_id}:{self.attempt}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line as others read it; `at` in nanoseconds since the epoch."""
+
+    attempt: Attempt
+    n: int
+    at: int
+    src: str
+    level: str
+    cr: bool
+    text: str
+
+    def to_page(self) -> dict[str, Any]:
+        """For the browser: `t` in milliseconds, which its numbers hold exactly."""
+        page: dict[str, Any] = {
+            "k": self.attempt.key,
+            "n": self.n,
+            "t": self.at // 1000 / 1000,
+            "r": self.attempt.number,
+            "a": self.attempt.attempt,
+            "src": self.src,
+            "level": self.level,
+            "text": self.text,
+        }
+        if self.cr:
+            page["cr"] = True
+        return page
+
+
+def flags(src: str, level: str, *, cr: bool = False) -> str:
+    """
+    >>> flags("stderr", "warn")
+    'ew-'
+    """
+    return SOURCE_LETTERS[src] + LEVEL_LETTERS[level] + ("r" if cr else "-")
+
+
+def encode(drafts: Sequence[Draft], first: int) -> str:
+    """Their records, numbered from `first`."""
+    return "".join(
+        f"{n} {at} {letters} {text}\n"
+        for n, (at, letters, text) in enumerate(drafts, first)
+    )
+
+
+def decode(block: str) -> list[Record]:
+    """The records in `block`, which ends with a newline or is empty."""
+    records = []
+    for raw in block.split("\n"):
+        if raw:
+            n, at, letters, text = raw.split(" ", 3)
+            records.append(Record(int(n), int(at), letters, text))
+    return records
+
+
+def lines(attempt: Attempt, records: Iterable[Record]) -> list[Line]:
+    return [
+        Line(
+            attempt=attempt,
+            n=n,
+            at=at,
+            src=SOURCES[letters[0]],
+            level=LEVELS[letters[1]],
+            cr=letters[2] == "r",
+            text=text,
+        )
+        for n, at, letters, text in records
+    ]
