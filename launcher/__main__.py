@@ -6,6 +6,15 @@ import sys
 
 from launcher.run import main
 
+FULL = """The disk is full ({name}).
+
+What to do: free some space, or set ALIGHT_HOME to a folder on another disk, then run
+it again."""
+DENIED = """This user may not use {name}.
+
+What to do: run it as the user it belongs to, or give it to this one:
+sudo chown -R "$USER" {name}"""
+
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:], os.environ))
@@ -13,10 +22,8 @@ if __name__ == "__main__":
         print("\nStopped before it was ready. The next run goes on from here.")
         sys.exit(130)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        texts = {errno.ENOSPC: FULL, errno.EACCES: DENIED, errno.EROFS: DENIED}
+        if error.errno not in texts:
             raise
-        sys.exit(
-            f"The disk is full ({error.filename or 'while writing'}).\n\n"
-            "What to do: free some space, or set ALIGHT_HOME to a folder on "
-            "another disk, then run it again."
-        )
+        name = error.filename or "while writing"
+        sys.exit(texts[error.errno].format(name=name))

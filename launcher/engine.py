@@ -44,26 +44,35 @@ def ping(docker_host: str, timeout: float = 5) -> Answer:
         return Answer.SILENT
 
 
-def ensure_engine(config: Config, *, just_installed: bool = False) -> None:
-    """Return when the engine answers. Raises LaunchError when it cannot be made to."""
+def look_for_engine(config: Config) -> bool:
+    """Whether the engine answers.
+
+    Raises LaunchError when it does not and nothing we do here would change that.
+    """
     host = config.docker_host
-    if just_installed and _answers_within(host, JUST_INSTALLED_SECONDS):
-        return
     answer = ping(host)
-    if answer is Answer.YES:
-        return
     if answer is Answer.DENIED:
         raise LaunchError(
             f"Docker runs, but this user may not use {urlsplit(host).path}.",
             'Run: sudo usermod -aG docker "$USER", then sign out and in again. '
             "Whoever is in that group can become root on this machine.",
         )
-    if answer is Answer.SILENT or "ALIGHT_DOCKER_HOST" in config.env:
+    ours = "ALIGHT_DOCKER_HOST" not in config.env
+    if answer is Answer.SILENT or (answer is Answer.ABSENT and not ours):
         raise LaunchError(
             f"The Docker engine at {host} does not answer.",
             "Start or restart that engine, or correct ALIGHT_DOCKER_HOST, then run "
             "it again.",
         )
+    return answer is Answer.YES
+
+
+def ensure_engine(config: Config, *, just_installed: bool = False) -> None:
+    """Return when the engine answers. Raises LaunchError when it cannot be made to."""
+    if just_installed and _answers_within(config.docker_host, JUST_INSTALLED_SECONDS):
+        return
+    if look_for_engine(config):
+        return
     if Path("/run/systemd/system").is_dir() and _has_unit():
         _start_with_systemd(config)
     else:

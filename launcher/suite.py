@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from launcher import base_images
 from launcher.config import Config, make_folders, read_config
-from launcher.engine import Answer, ensure_engine, ping, stop_engine
+from launcher.engine import ensure_engine, look_for_engine, stop_engine
 from launcher.install import find_missing, install
 from launcher.show import say, span
 
@@ -74,10 +74,9 @@ def bench(config: Config, words: list[str]) -> Stage:
 
 def set_up(config: Config) -> None:
     """Everything a test may ask for: packages, browser, engine, base image."""
-    answers = ping(config.docker_host) is not Answer.ABSENT
     missing = find_missing(
         config,
-        engine_answers=answers,
+        engine_answers=look_for_engine(config),
         requirements=("requirements-dev.txt",),
         browser=True,
     )

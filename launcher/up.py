@@ -13,7 +13,7 @@ from launcher import base_images, ports, processes
 from launcher.config import Config, make_folders
 from launcher.detach import Tell, run_detached
 from launcher.down import stop_leftovers
-from launcher.engine import Answer, ensure_engine, ping, stop_engine
+from launcher.engine import ensure_engine, look_for_engine, stop_engine
 from launcher.errors import LaunchError
 from launcher.install import find_missing, install
 from launcher.services import all_services
@@ -73,8 +73,7 @@ def check_disk(config: Config) -> None:
 
 def get_ready(config: Config) -> None:
     """Install what is missing and have a Docker engine that answers."""
-    answers = ping(config.docker_host) is not Answer.ABSENT
-    missing = find_missing(config, engine_answers=answers)
+    missing = find_missing(config, engine_answers=look_for_engine(config))
     install(config, missing)
     ensure_engine(config, just_installed="docker.io" in missing.needed)
 
