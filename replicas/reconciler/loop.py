@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from endpoints import live
 from endpoints.ingress import get_ingress
-from endpoints.ingress.base import IngressUnreachable
+from endpoints.ingress.base import IngressFull, IngressUnreachable
 from endpoints.models import Endpoint
 from endpoints.states import derive_phase
 from replicas import booking, discovery, lock, routing
@@ -78,8 +78,8 @@ def _passes(endpoint_id: int, others: set[int]) -> float | None:
         except EngineUnreachable:
             _engine_lost()
             return _ENGINE_AGAIN
-        except IngressUnreachable as error:
-            log.warning("The ingress does not answer: %s", error)
+        except (IngressUnreachable, IngressFull) as error:
+            log.warning("%s has no route: %s", endpoint.name, error)
             _write_observed(endpoint)
             return _INGRESS_AGAIN
         except EngineError:
@@ -173,9 +173,9 @@ def sweep() -> list[int]:
     Raises EngineUnreachable after the ingress was seen to.
     """
     try:
-        get_ingress().sync(routing.all_routes())
-    except IngressUnreachable as error:
-        log.warning("The ingress does not answer: %s", error)
+        get_ingress().sync(routing.all_routes)
+    except (IngressUnreachable, IngressFull) as error:
+        log.warning("The ingress does not match: %s", error)
     try:
         node = discovery.refresh(get_engine())
         if discovery.engine_found():

@@ -1,0 +1,367 @@
+"""The planner as a table: a world, and what it asks for."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from replicas.engine.base import Observed
+from replicas.reconciler.plan import (
+    Act,
+    Add,
+    Drop,
+    Forget,
+    Limits,
+    backoff,
+    plan,
+)
+from replicas.reconciler.snapshot import ReplicaFacts, Snapshot, WishFacts
+from replicas.states import ReplicaState as S
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LIMITS = Limits(grace=timedelta(seconds=30), drain=timedelta(seconds=20))
+
+
+def ago(seconds):
+    return NOW - timedelta(seconds=seconds)
+
+
+def wish(wanted=1, *, generation=1, deleting=False, start_timeout=600):
+    return WishFacts(wanted, generation, deleting, start_timeout)
+
+
+def replica(state, *, id=1, number=None, **facts):
+    facts.setdefault("since", ago(1))
+    return ReplicaFacts(
+        id=id,
+        number=number or id,
+        attempt=facts.pop("attempt", 1),
+        generation=facts.pop("generation", 1),
+        state=state,
+        **facts,
+    )
+
+
+def container(*, running=True, created=False, exit_code=None, ended=0.0):
+    return Observed(
+        id="c1",
+        name="c1",
+        labels={},
+        node="box",
+        running=running,
+        created=created,
+        exit_code=exit_code,
+        oom=False,
+        address="172.30.0.2" if running else "",
+        started_at=ago(5),
+        finished_at=None if running else ago(ended),
+    )
+
+
+def world(*replicas, containers=None, wanted=1, **rest):
+    facts = {"wish": wish(wanted), **rest}
+    return Snapshot(replicas=replicas, containers=containers or {}, **facts)
+
+
+def ask(snapshot):
+    """The plan in short: ("verb", replica id), "add 1", "drop c1", "forget"."""
+    short = []
+    for action in plan(snapshot, NOW, LIMITS).actions:
+        match action:
+            case Act():
+                short.append((action.verb, action.replica.id))
+            case Add():
+                short.append(f"add {action.number}")
+            case Drop():
+                short.append(f"drop {action.container_id}")
+            case Forget():
+                short.append("forget")
+    return short
+
+
+running, exited, created = (
+    container(),
+    container(running=False),
+    container(running=False, created=True),
+)
+
+ONE_REPLICA = {
+    "nothing yet: a place is made": (world(), ["add 1"]),
+    "waits for hardware": (world(replica(S.WAITING)), [("assign", 1)]),
+    "assigned, image missing": (world(replica(S.ASSIGNED)), [("fetch", 1)]),
+    "assigned, image there": (
+        world(replica(S.ASSIGNED), image_present=True),
+        [("launch", 1)],
+    ),
+    "pulling": (world(replica(S.PULLING)), []),
+    "pulled": (world(replica(S.PULLING), image_present=True), [("launch", 1)]),
+    "worker died before the container was made": (
+        world(replica(S.STARTING)),
+        [("launch", 1)],
+    ),
+    "worker died before it was started": (
+        world(replica(S.STARTING), containers={(1, 1): created}),
+        [("launch", 1)],
+    ),
+    "worker died before the start was written": (
+        world(replica(S.STARTING), containers={(1, 1): running}),
+        [("adopt", 1)],
+    ),
+    "starting, no answer yet": (
+        world(replica(S.STARTING, started_at=ago(5)), containers={(1, 1): running}),
+        [],
+    ),
+    "it answered": (
+        world(
+            replica(S.STARTING, started_at=ago(5), answered_at=ago(0)),
+            containers={(1, 1): running},
+        ),
+        [("ready", 1)],
+    ),
+    "start time is over": (
+        world(replica(S.STARTING, started_at=ago(601)), containers={(1, 1): running}),
+        [("timeout", 1)],
+    ),
+    "exited while starting": (
+        world(replica(S.STARTING, started_at=ago(5)), containers={(1, 1): exited}),
+        [("exited", 1)],
+    ),
+    "taken away while starting": (
+        world(replica(S.STARTING, started_at=ago(5))),
+        [("gone", 1)],
+    ),
+    "ready": (world(replica(S.READY), containers={(1, 1): running}), []),
+    "ready and exited": (
+        world(replica(S.READY), containers={(1, 1): exited}),
+        [("exited", 1)],
+    ),
+    "ready and taken away": (world(replica(S.READY)), [("gone", 1)]),
+    "ready, stopped answering": (
+        world(replica(S.READY, silent_since=ago(1)), containers={(1, 1): running}),
+        [("silent", 1)],
+    ),
+    "silent for a while": (
+        world(replica(S.UNHEALTHY, silent_since=ago(9)), containers={(1, 1): running}),
+        [],
+    ),
+    "answers again": (
+        world(replica(S.UNHEALTHY), containers={(1, 1): running}),
+        [("answering", 1)],
+    ),
+    "silent for too long": (
+        world(
+            replica(S.UNHEALTHY, silent_since=ago(121)), containers={(1, 1): running}
+        ),
+        [("restart_silent", 1)],
+    ),
+    "failed, waits": (world(replica(S.FAILED, retry_at=ago(-10))), []),
+    "failed, next try is due": (
+        world(replica(S.FAILED, retry_at=ago(0))),
+        [("retry", 1)],
+    ),
+    "failed, container still runs": (
+        world(replica(S.FAILED, retry_at=ago(0)), containers={(1, 1): running}),
+        [("terminate", 1)],
+    ),
+    "failed, container exited and unread": (
+        world(replica(S.FAILED, retry_at=ago(0)), containers={(1, 1): exited}),
+        [],
+    ),
+    "failed, container exited and read": (
+        world(
+            replica(S.FAILED, retry_at=ago(0)),
+            containers={(1, 1): exited},
+            logs_done=frozenset({(1, 1)}),
+        ),
+        [("remove", 1)],
+    ),
+    "failed, container exited long ago and nobody reads": (
+        world(
+            replica(S.FAILED, retry_at=ago(0)),
+            containers={(1, 1): container(running=False, ended=16)},
+        ),
+        [("remove", 1)],
+    ),
+    "container of an attempt that is over": (
+        world(replica(S.ASSIGNED, attempt=2), containers={(1, 1): running}),
+        [("fetch", 1), "drop c1"],
+    ),
+    "container of a replica that is no more": (
+        world(containers={(7, 1): running}, wanted=0),
+        ["drop c1"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ONE_REPLICA)
+def test_one_replica(case):
+    snapshot, expected = ONE_REPLICA[case]
+    assert ask(snapshot) == expected
+
+
+STOPPING = {
+    "requests are open": (
+        world(
+            replica(S.STOPPING),
+            containers={(1, 1): running},
+            open_requests={1: 2},
+            wanted=0,
+        ),
+        [],
+    ),
+    "requests are done": (
+        world(replica(S.STOPPING), containers={(1, 1): running}, wanted=0),
+        [("terminate", 1)],
+    ),
+    "requests are open for too long": (
+        world(
+            replica(S.STOPPING, since=ago(20)),
+            containers={(1, 1): running},
+            open_requests={1: 2},
+            wanted=0,
+        ),
+        [("terminate", 1)],
+    ),
+    "it was asked to end": (
+        world(
+            replica(S.STOPPING, end_asked_at=ago(29)),
+            containers={(1, 1): running},
+            wanted=0,
+        ),
+        [],
+    ),
+    "it does not end": (
+        world(
+            replica(S.STOPPING, end_asked_at=ago(30)),
+            containers={(1, 1): running},
+            wanted=0,
+        ),
+        [("kill", 1)],
+    ),
+    "it never started": (
+        world(replica(S.STOPPING), containers={(1, 1): created}, wanted=0),
+        [("remove", 1)],
+    ),
+    "nothing of it is left": (
+        world(replica(S.STOPPING), wanted=0),
+        [("finish", 1)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STOPPING)
+def test_stopping(case):
+    snapshot, expected = STOPPING[case]
+    assert ask(snapshot) == expected
+
+
+def test_it_looks_again_when_the_back_off_is_over():
+    retry_at = NOW + timedelta(seconds=40)
+    todo = plan(world(replica(S.FAILED, retry_at=retry_at)), NOW, LIMITS)
+    assert todo.again == retry_at
+
+
+def test_it_looks_again_at_the_start_deadline():
+    snapshot = world(
+        replica(S.STARTING, started_at=ago(100)), containers={(1, 1): running}
+    )
+    assert plan(snapshot, NOW, LIMITS).again == NOW + timedelta(seconds=500)
+
+
+def ready(id, **facts):
+    return replica(S.READY, id=id, **facts)
+
+
+def up(*ids):
+    return {(i, 1): running for i in ids}
+
+
+def test_it_fills_up_to_the_wanted_count():
+    assert ask(world(ready(2), containers=up(2), wanted=3)) == ["add 1", "add 3"]
+
+
+def test_a_place_is_free_only_when_its_replica_has_ended():
+    stopping = replica(S.STOPPING, id=1, end_asked_at=ago(1))
+    assert ask(world(stopping, containers=up(1))) == ["add 2"]
+
+
+def test_it_retires_the_highest_number_first():
+    snapshot = world(ready(1), ready(2), ready(3), containers=up(1, 2, 3), wanted=2)
+    assert ask(snapshot) == [("retire", 3)]
+
+
+def test_it_retires_what_serves_nobody_before_what_does():
+    snapshot = world(
+        replica(S.FAILED, id=1, retry_at=ago(-9)), ready(2), containers=up(2)
+    )
+    assert ask(snapshot) == [("retire", 1)]
+
+
+def test_it_never_makes_more_than_there_are_places():
+    replicas = [ready(i) for i in range(1, 9)]
+    snapshot = world(*replicas, containers=up(*range(1, 9)), wanted=9)
+    assert ask(snapshot) == []
+
+
+def changed(*replicas, wanted, containers):
+    return Snapshot(
+        wish=wish(wanted, generation=2), replicas=replicas, containers=containers
+    )
+
+
+def test_a_change_adds_one_new_replica_before_an_old_one_goes():
+    snapshot = changed(ready(1), ready(2), wanted=2, containers=up(1, 2))
+    assert ask(snapshot) == ["add 3"]
+
+
+def test_a_change_waits_for_the_new_one():
+    coming = replica(S.STARTING, id=3, generation=2, started_at=ago(1))
+    snapshot = changed(ready(1), ready(2), coming, wanted=2, containers=up(1, 2, 3))
+    assert ask(snapshot) == []
+
+
+def test_a_change_retires_an_old_one_when_the_new_one_is_ready():
+    snapshot = changed(
+        ready(1),
+        ready(2),
+        ready(3, generation=2),
+        wanted=2,
+        containers=up(1, 2, 3),
+    )
+    assert ask(snapshot) == [("retire", 2), "add 4"]
+
+
+def test_a_change_gives_up_an_old_one_when_the_new_one_waits_for_its_hardware():
+    blocked = replica(S.WAITING, id=2, generation=2, blocked=True)
+    snapshot = changed(ready(1), blocked, wanted=1, containers=up(1))
+    assert ask(snapshot) == [("assign", 2), ("retire", 1)]
+
+
+def test_a_full_house_makes_room_for_a_change():
+    replicas = [ready(i) for i in range(1, 9)]
+    snapshot = changed(*replicas, wanted=8, containers=up(*range(1, 9)))
+    assert ask(snapshot) == [("retire", 8)]
+
+
+def test_a_replica_that_somebody_wants_restarted_gets_a_successor_first():
+    snapshot = world(ready(1, retire=True), containers=up(1))
+    assert ask(snapshot) == ["add 2"]
+
+
+def test_a_deleted_endpoint_is_forgotten_once_nothing_is_left():
+    gone = Snapshot(wish=wish(0, deleting=True), replicas=())
+    assert ask(gone) == ["forget"]
+
+
+def test_a_deleted_endpoint_is_not_forgotten_while_a_container_is_there():
+    left = Snapshot(
+        wish=wish(0, deleting=True), replicas=(), containers={(1, 1): running}
+    )
+    assert ask(left) == ["drop c1"]
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"),
+    [(0, 10), (1, 10), (2, 20), (3, 40), (4, 80), (5, 160), (6, 300), (60, 300)],
+)
+def test_the_back_off(failures, seconds):
+    assert backoff(failures) == seconds
