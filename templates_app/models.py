@@ -68,6 +68,10 @@ class Template(models.Model):
     tier = models.ForeignKey(Tier, on_delete=models.PROTECT, related_name="+")
     # Bytes a first start pulls or builds, as far as the catalogue knows; 0: unknown.
     image_bytes = models.PositiveBigIntegerField(default=0)
+    # Minutes a first build takes, roughly; 0 for images that are pulled.
+    build_minutes = models.PositiveSmallIntegerField(default=0)
+    # A sentence on when to choose another tier, for the form's help.
+    tier_note = models.CharField(max_length=160, blank=True)
     min_replicas = models.PositiveSmallIntegerField(default=1)
     max_replicas = models.PositiveSmallIntegerField(default=1)
     public = models.BooleanField(default=False)
@@ -102,8 +106,7 @@ class Template(models.Model):
     @property
     def image_note(self) -> str:
         """What a first start does with the image."""
-        return (
-            "Built on first start"
-            if self.spec.get("build")
-            else ("Pulled on first start")
-        )
+        if not self.spec.get("build"):
+            return "Pulled on first start"
+        about = f", about {self.build_minutes} min" if self.build_minutes else ""
+        return f"Built on first start{about}"
