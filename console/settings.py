@@ -245,7 +245,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["console.api.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "console.api.explain",
     "UNAUTHENTICATED_USER": None,
@@ -255,6 +255,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Endpoints, their events and logs. Sign in with a bearer token.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
 }
 
 # --- Logging -----------------------------------------------------------------
@@ -268,5 +270,10 @@ LOGGING = {
     "root": {
         "handlers": ["stderr"],
         "level": envstr("ALIGHT_LOG_LEVEL", "INFO"),
+    },
+    # One line per task would bury what matters: there are many and they are short.
+    "loggers": {
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
     },
 }

@@ -7,6 +7,7 @@ tests have them as fixtures; others make them with `UserFactory(username="alice"
 from django.contrib.auth import get_user_model
 from factory import Faker, LazyFunction, Sequence, SubFactory
 from factory.django import DjangoModelFactory, Password
+from rest_framework.test import APIClient
 
 from endpoints.keys import make_token
 from endpoints.models import AccessKey, Endpoint, Event
@@ -30,6 +31,14 @@ def secret_var(name, plain):
 
 def volume(name="files", mount="/data"):
     return VolumeSpec(name=name, mount=mount)
+
+
+def caller(user):
+    """An API client with a token of this person."""
+    client = APIClient()
+    _, token = make_token(user, "test")
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return client
 
 
 class UserFactory(DjangoModelFactory):

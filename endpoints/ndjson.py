@@ -1,0 +1,35 @@
+"""Endless answers: one JSON object a line, for as long as the caller listens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from rest_framework.renderers import JSONRenderer
+
+
+class NdjsonRenderer(JSONRenderer):
+    """What a caller may ask for; errors before the first line are one JSON line."""
+
+    media_type = "application/x-ndjson"
+    format = "ndjson"
+
+
+def ndjson(items: AsyncGenerator[dict[str, Any] | None, None]) -> StreamingHttpResponse:
+    """A line for each item; None is an empty line, which keeps the connection."""
+
+    async def lines() -> AsyncIterator[bytes]:
+        # Closed with us, so that a caller who left is not listened for any longer.
+        async with aclosing(items):
+            async for item in items:
+                line = "" if item is None else json.dumps(item, separators=(",", ":"))
+                yield f"{line}\n".encode()
+
+    return StreamingHttpResponse(
+        lines(),
+        content_type=NdjsonRenderer.media_type,
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )

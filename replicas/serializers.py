@@ -1,0 +1,153 @@
+"""Replicas, tiers and logs as the API shows them, and the endpoint with its replicas.
+
+The endpoint's own fields are endpoints.serializers'; what runs is added here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from endpoints.models import Endpoint
+from endpoints.serializers.endpoint import EndpointSerializer, account_key
+from replicas.hardware import TierHardware
+from replicas.models import Replica
+from replicas.states import ReplicaState
+
+STATUSES = ("pending", "running", "succeeded", "failed", "unknown")
+_STATUS = {
+    ReplicaState.WAITING: "pending",
+    ReplicaState.ASSIGNED: "pending",
+    ReplicaState.PULLING: "pending",
+    ReplicaState.STARTING: "pending",
+    ReplicaState.READY: "running",
+    ReplicaState.UNHEALTHY: "running",
+    ReplicaState.STOPPING: "running",
+    ReplicaState.FAILED: "failed",
+    ReplicaState.STOPPED: "succeeded",
+}
+
+
+def status_of(state: str, *, node_answers: bool) -> str:
+    """One of STATUSES. What is on a machine that does not answer is unknown."""
+    status = _STATUS.get(ReplicaState(state), "unknown")
+    return status if node_answers or status != "running" else "unknown"
+
+
+def age_of(replica: Replica, now: datetime) -> int:
+    """Whole seconds it has been ready, -1 when it is not."""
+    if replica.state != ReplicaState.READY or replica.ready_at is None:
+        return -1
+    return max(0, int((now - replica.ready_at).total_seconds()))
+
+
+class ReplicaSerializer(serializers.Serializer[Replica]):
+    """One replica: a place in the endpoint and the container that fills it."""
+
+    account_key = serializers.CharField(help_text="The owner's account.")
+    endpoint_name = serializers.CharField()
+    replica_id = serializers.CharField()
+    number = serializers.IntegerField(help_text='What people see: "Replica 2".')
+    status = serializers.ChoiceField(choices=STATUSES)
+    state = serializers.CharField(help_text="The same in the console's words.")
+    restarts = serializers.IntegerField()
+    age = serializers.IntegerField(help_text="Seconds ready, -1 when not ready.")
+    trouble = serializers.CharField(help_text="A sentence about the newest failure.")
+
+
+def shown_replica(
+    endpoint: Endpoint, replica: Replica, now: datetime
+) -> dict[str, Any]:
+    node = replica.node
+    return {
+        "account_key": account_key(endpoint.owner_id),
+        "endpoint_name": endpoint.name,
+        "replica_id": str(replica.pk),
+        "number": replica.number,
+        "status": status_of(
+            replica.state, node_answers=node is None or node.unreachable_since is None
+        ),
+        "state": replica.state,
+        "restarts": replica.attempt - 1,
+        "age": age_of(replica, now),
+        "trouble": replica.trouble_text,
+    }
+
+
+@extend_schema_field(ReplicaSerializer(many=True))
+class ReplicasField(serializers.ReadOnlyField):
+    """The living replicas, lowest number first."""
+
+
+class RunningEndpointSerializer(EndpointSerializer):
+    """An endpoint with what runs of it. Prefetch `replicas__node`."""
+
+    replicas = ReplicasField()
+
+    class Meta:
+        ref_name = "Endpoint"
+
+    def to_representation(self, instance: Endpoint) -> dict[str, Any]:
+        now = timezone.now()
+        living = [
+            shown_replica(instance, replica, now)
+            for replica in instance.replicas.all()
+            if replica.state != ReplicaState.STOPPED
+        ]
+        return {**super().to_representation(instance), "replicas": living}
+
+
+class PortSerializer(serializers.Serializer[Any]):
+    port_num = serializers.IntegerField()
+    proto = serializers.CharField()
+
+
+class ContainerMetadataSerializer(serializers.Serializer[Any]):
+    """What is known of the container. `digest` is null unless the image names one."""
+
+    image_url = serializers.CharField()
+    digest = serializers.CharField(allow_null=True)
+    exposed_ports = PortSerializer(many=True)
+    labels = serializers.DictField(child=serializers.CharField())
+    env = serializers.DictField(
+        child=serializers.CharField(allow_null=True),
+        help_text="Set by the endpoint; a secret's value is null.",
+    )
+
+
+class InstanceTypeSerializer(serializers.Serializer[Any]):
+    """A tier of hardware and whether a replica would get it now."""
+
+    instance_name = serializers.CharField()
+    display_name = serializers.CharField()
+    vcpu = serializers.FloatField(help_text="CPU cores.")
+    ram = serializers.IntegerField(help_text="MiB.")
+    vram = serializers.IntegerField(help_text="GB of one GPU; 0 without.")
+    accelerator = serializers.ChoiceField(choices=("none", "gpu"))
+    available = serializers.BooleanField(help_text="Free now.")
+    free = serializers.IntegerField(allow_null=True, help_text="GPUs free now.")
+    total = serializers.IntegerField(allow_null=True, help_text="GPUs there are.")
+    waiting = serializers.IntegerField(help_text="Replicas waiting in line.")
+    price = serializers.FloatField(allow_null=True, help_text="Always null: no bill.")
+
+
+def shown_tier(hardware: TierHardware) -> dict[str, Any]:
+    tier = hardware.tier
+    gpu = bool(tier.gpus)
+    return {
+        "instance_name": tier.slug,
+        "display_name": str(tier),
+        "vcpu": tier.cores,
+        "ram": tier.memory_mb,
+        "vram": tier.gpu_memory_gb,
+        "accelerator": "gpu" if gpu else "none",
+        "available": hardware.free >= tier.gpus if gpu else True,
+        "free": hardware.free if gpu else None,
+        "total": hardware.total if gpu else None,
+        "waiting": hardware.waiting,
+        "price": None,
+    }
