@@ -35,7 +35,7 @@ __all__ = [
     "masker_for",
     "newest",
     "read",
-    "stream_text",
+    "text_stream",
     "strip_escapes",
     "system",
     "tail",
@@ -175,7 +175,7 @@ def iter_text(endpoint_id: int) -> Iterator[str]:
     return _text_of(attempts(endpoint_id))
 
 
-def stream_text(endpoint_id: int) -> AsyncIterator[bytes]:
+def text_stream(endpoint_id: int) -> AsyncIterator[bytes]:
     """`iter_text` for a streaming response: read in a thread, as fast as it is sent."""
     return _threaded(iter_text(endpoint_id))
 
