@@ -255,8 +255,8 @@ class EngineStreams(Protocol):
         """Output from `since` (ns, inclusive; 0 for all) until the container ends.
 
         A container that was created but never started ends at once, and so does one
-        that is gone. The end is no proof that the container ended: an engine that is
-        restarted ends it, too.
+        that is gone. Raises EngineUnreachable when the engine goes away before that;
+        resume from the last time then, and drop what is there already.
         """
         ...
 

@@ -25,6 +25,7 @@ from replicas.engine.base import (
 from replicas.engine.fetch_progress import BuildMeter, PullMeter
 from replicas.engine.frames import LogReader, RawReader
 from replicas.engine.live import Latest
+from replicas.engine.resume import Place
 from replicas.engine.sharing import Sharing
 from replicas.engine.wire import Wire
 
@@ -32,6 +33,8 @@ Tell = Callable[[FetchProgress], None]
 
 # Seconds without a message. A step of a build may think for long without a word.
 PULL_SILENCE, BUILD_SILENCE = 600.0, 3600.0
+# Seconds to wait before following a silent container anew.
+_BREATH = 0.5
 # Seconds between two pieces of progress, unless the step changes.
 _PACE = 0.2
 _NS = 1_000_000_000
@@ -75,19 +78,44 @@ class DockerStreams:
     async def log_batches(
         self, container_id: str, *, since: int
     ) -> AsyncGenerator[list[LogChunk], None]:
+        place = Place(since)
+        running = True
+        while running:
+            before = place.at
+            async for batch in self._read(container_id, place, follow=True):
+                yield batch
+            # The engine now and then ends this early: on a restart of its own, or
+            # when it trips over its own file. Only the container's end counts.
+            running = await self._is_running(container_id)
+            if running and place.at == before:
+                await asyncio.sleep(_BREATH)
+        async for batch in self._read(container_id, place, follow=False):
+            yield batch
+
+    async def _read(
+        self, container_id: str, place: Place, *, follow: bool
+    ) -> AsyncGenerator[list[LogChunk], None]:
         params = {
-            "follow": "1",
+            "follow": "1" if follow else "0",
             "stdout": "1",
             "stderr": "1",
             "timestamps": "1",
-            "since": _stamp(since) if since else "0",
+            "since": _stamp(place.at) if place.at else "0",
         }
+        place.again()
         reader = LogReader()
         output = self._output("GET", container_id, "logs", params)
         async with aclosing(output) as pieces:
             async for piece in pieces:
-                if batch := reader.feed(piece):
+                if batch := place.fresh(reader.feed(piece)):
                     yield batch
+
+    async def _is_running(self, container_id: str) -> bool:
+        try:
+            attrs = await self._wire.json(f"/containers/{container_id}/json")
+        except errors.Gone:
+            return False
+        return bool(attrs["State"]["Running"])
 
     async def live_tail(self, container_id: str) -> AsyncIterator[tuple[str, bytes]]:
         params = {"stream": "1", "stdout": "1", "stderr": "1"}
