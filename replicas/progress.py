@@ -18,6 +18,8 @@ from endpoints.valkey import valkey
 from replicas.engine.base import FetchProgress
 
 _KEEP_SECONDS = 3600
+# Letters of build output shown: one line on a wide page.
+_LINE = 90
 
 
 class Progress(TypedDict, total=False):
@@ -96,7 +98,7 @@ def of_fetch(replica_id: int, fetch: FetchProgress) -> Progress:
             seen["text"] = f"Step {fetch.done} of {fetch.total}: {fetch.step}"
         else:
             seen["text"] = "Sending the build context."
-        seen["small"] = fetch.line
+        seen["small"] = fetch.line[:_LINE]
         seen["label"] = (
             f"Building {fetch.done}/{fetch.total}" if fetch.total else "Building"
         )
