@@ -19,6 +19,9 @@ from docker.utils.build import exclude_paths
 from replicas.engine import names
 from replicas.engine.base import BuildFailed
 
+# Of every file: its name, size, time of change in ns, and mode.
+Signature = tuple[tuple[str, int, int, int], ...]
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _IGNORE = ".dockerignore"
 
@@ -65,16 +68,16 @@ def _files(root: Path) -> list[str]:
     return sorted(name for name in found if (root / name).is_file())
 
 
-def _signature(root: Path) -> tuple[tuple[str, int, int], ...]:
+def _signature(root: Path) -> Signature:
     """Cheap to take, and different after any change: contents are hashed once."""
     stats = [(name, (root / name).stat()) for name in _files(root)]
-    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+    return tuple((name, st.st_size, st.st_mtime_ns, st.st_mode) for name, st in stats)
 
 
 @lru_cache(maxsize=64)
-def _digest(root: Path, signature: tuple[tuple[str, int, int], ...]) -> str:
+def _digest(root: Path, signature: Signature) -> str:
     whole = hashlib.sha256()
-    for name, _, _ in signature:
+    for name, *_ in signature:
         path = root / name
         inner = hashlib.sha256(path.read_bytes()).hexdigest()
         whole.update(f"{name}\0{_mode(path):o}\0{inner}\n".encode())

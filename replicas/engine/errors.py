@@ -29,9 +29,8 @@ def translate(status: int, message: str, *, image: str = "") -> base.EngineError
             return make(image, said)
     if status == 404 and image:
         return _not_found(image, said)
-    return base.EngineRefused(
-        f"The Docker engine refused: {_ended(said or 'no reason')}"
-    )
+    reason = _clean(said) or "it gave no reason"
+    return base.EngineRefused(f"The Docker engine refused: {_ended(reason)}")
 
 
 def unreachable(detail: str = "") -> base.EngineUnreachable:
