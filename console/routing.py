@@ -1,5 +1,10 @@
 """The table of socket URLs."""
 
-from typing import Any
+from django.urls import path
 
-websocket_urlpatterns: list[Any] = []
+from replicas.consumers import EndpointConsumer, ListConsumer
+
+websocket_urlpatterns = [
+    path("ws/endpoints/", ListConsumer.as_asgi()),
+    path("ws/endpoints/<slug:name>/", EndpointConsumer.as_asgi()),
+]

@@ -1,0 +1,12 @@
+"""What the endpoint's pages say, worked out from facts. Pure: no I/O, time is given.
+
+facts      what is known when a page is drawn
+words      pieces of sentences that count by themselves in the browser
+readout    one headline and one sentence for the endpoint, worst first
+bubbles    one per replica, and dotted slots up to the maximum
+track      the four steps under the bubbles
+timeline   the events of one replica, for its dialog
+ribbons    the last hour, one line per replica
+details    configuration, activity, notes
+listing    the rows and the tally of the endpoints list
+"""

@@ -1,0 +1,122 @@
+"""What is known when a page is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import median
+
+from endpoints.models import Endpoint, Event
+from endpoints.steps import Reason, Row
+from replicas.models import Replica
+from replicas.page.words import full_stop
+from replicas.progress import Progress
+from replicas.states import ReplicaState
+
+ON_THE_WAY = (
+    ReplicaState.STARTING,
+    ReplicaState.PULLING,
+    ReplicaState.ASSIGNED,
+    ReplicaState.WAITING,
+)
+
+
+@dataclass(frozen=True)
+class Usual:
+    """How long this took before, in seconds; None without history.
+
+    answer: from the start of probing to the first answer. start: from the first event
+    of a replica to running.
+    """
+
+    answer: float | None = None
+    start: float | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One replica with its timeline, its GPU ("A10 24 GB") and its progress."""
+
+    replica: Replica
+    rows: tuple[Row, ...] = ()
+    gpu: str = ""
+    last_progress: Progress | None = None
+
+    @property
+    def name(self) -> str:
+        return f"Replica {self.replica.number}"
+
+    @property
+    def state(self) -> ReplicaState:
+        return ReplicaState(self.replica.state)
+
+    @property
+    def progress(self) -> Progress:
+        """That of the state it is in; progress of an earlier state is past."""
+        found = self.last_progress
+        return found if found and found.get("state") == self.replica.state else {}
+
+    @property
+    def part(self) -> float | None:
+        return self.progress.get("part")
+
+    @property
+    def why(self) -> str:
+        """Why it failed or waits, as sentences; "" when nothing is known."""
+        replica = self.replica
+        code, text = replica.exit_code, full_stop(replica.trouble_text)
+        if self.state is ReplicaState.FAILED and code is not None:
+            return f"The container exited with code {code}. {text}".rstrip()
+        return text
+
+    @property
+    def current(self) -> Row | None:
+        """The row that is going on."""
+        return next((row for row in reversed(self.rows) if row.open), None)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """An endpoint, its living replicas in order of number, and the time."""
+
+    endpoint: Endpoint
+    now: datetime
+    replicas: tuple[Seen, ...] = ()
+    usual: Usual = field(default_factory=Usual)
+
+    def of(self, *states: ReplicaState) -> list[Seen]:
+        return [seen for seen in self.replicas if seen.state in states]
+
+
+_PROBES = {Reason.PROBING_PORT, Reason.PROBING_HEALTH}
+_ANSWERS = {Reason.PORT_ANSWERED, Reason.HEALTH_PASSED}
+_FIRST = {Reason.WAITING, Reason.ASSIGNED}
+HISTORY_REASONS = (*_PROBES, *_ANSWERS, *_FIRST, Reason.RUNNING)
+
+
+def usual_times(events: Iterable[Event]) -> Usual:
+    """The median of earlier starts. `events` of HISTORY_REASONS, oldest first."""
+    began: dict[tuple[int | None, int], datetime] = {}
+    probed: dict[tuple[int | None, int], datetime] = {}
+    answers: list[float] = []
+    starts: list[float] = []
+    for event in events:
+        key = (event.replica_id, event.attempt)
+        if event.reason in _FIRST:
+            began.setdefault(key, event.at)
+        elif event.reason in _PROBES:
+            probed[key] = event.at
+        elif event.reason in _ANSWERS and key in probed:
+            answers.append((event.at - probed.pop(key)).total_seconds())
+        elif event.reason == Reason.RUNNING and key in began:
+            starts.append((event.at - began.pop(key)).total_seconds())
+    return Usual(
+        answer=median(answers) if answers else None,
+        start=median(starts) if starts else None,
+    )
+
+
+def rounded(seconds: float) -> int:
+    """To 5 seconds, at least 5: an estimate should not look exact."""
+    return max(5, round(seconds / 5) * 5)

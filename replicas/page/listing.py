@@ -1,0 +1,146 @@
+"""The rows and the tally of the endpoints list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from endpoints.models import Endpoint, Event
+from replicas.page.bubbles import caption
+from replicas.page.details import TALLIES
+from replicas.page.facts import ON_THE_WAY, Facts, Seen, rounded
+from replicas.page.words import Sentence, lasting, plain, say, since
+from replicas.progress import duration
+from replicas.states import ReplicaState
+
+
+@dataclass(frozen=True)
+class Tally:
+    state: str
+    count: int
+    word: str
+
+
+@dataclass(frozen=True)
+class Mini:
+    state: str
+    part: float | None = None
+    replica_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One endpoint of the list. aside: what stands at the row's end."""
+
+    endpoint: Endpoint
+    sub: str
+    minis: tuple[Mini, ...]
+    word: Sentence
+    reason: Sentence
+    tone: str = ""
+    aside: Sentence = ()
+
+    @property
+    def search_text(self) -> str:
+        """What the search box looks at, in lower case."""
+        return f"{self.endpoint.name} {self.sub} {plain(self.word)}".lower()
+
+
+def tally(endpoints: Iterable[Endpoint]) -> list[Tally]:
+    """How many endpoints are ready, starting, … ; what there is none of is left out."""
+    phases = [endpoint.phase for endpoint in endpoints]
+    counts = (
+        Tally(state, sum(phase in group for phase in phases), word)
+        for state, word, group in TALLIES
+    )
+    return [entry for entry in counts if entry.count]
+
+
+def line(facts: Facts, paused_by: Event | None = None) -> Line:
+    """paused_by: the newest Paused event, for an endpoint that is paused."""
+    word, reason, tone, aside = _told(facts, paused_by)
+    endpoint = facts.endpoint
+    tier = endpoint.tier
+    hardware = (
+        tier.name if tier.name == tier.hardware else f"{tier.name} {tier.hardware}"
+    )
+    return Line(
+        endpoint=endpoint,
+        sub=f"{endpoint.template_name or endpoint.container.image}, {hardware}",
+        minis=_minis(facts),
+        word=word,
+        reason=reason,
+        tone=tone,
+        aside=aside,
+    )
+
+
+def _minis(facts: Facts) -> tuple[Mini, ...]:
+    drawn = [Mini(s.state, s.part, s.replica.pk) for s in facts.replicas]
+    rest = "stopped" if facts.endpoint.paused else "slot"
+    empty = facts.endpoint.max_replicas - len(drawn)
+    return (*drawn, *[Mini(rest)] * max(0, empty))
+
+
+Told = tuple[Sentence, Sentence, str, Sentence]
+
+
+def _told(facts: Facts, paused_by: Event | None) -> Told:
+    endpoint = facts.endpoint
+    if endpoint.deleting:
+        return say("Deleting"), (), "", ()
+    if endpoint.paused:
+        return _paused(facts, paused_by)
+    failed = facts.of(ReplicaState.FAILED)
+    quiet = facts.of(ReplicaState.UNHEALTHY)
+    ready = facts.of(ReplicaState.READY)
+    coming = [s for state in ON_THE_WAY for s in facts.of(state)]
+    stopping = facts.of(ReplicaState.STOPPING)
+    share = say(f"{len(ready)} of {len(facts.replicas)} ready") if ready else ()
+    if failed:
+        why = failed[0].why.partition(". ")[0].rstrip(".")
+        when = say("Failed ", since(failed[0].replica.since, facts.now))
+        return share or say("Failed"), say(why), "fail", when
+    if quiet:
+        at = quiet[0].replica.silent_since or quiet[0].replica.since
+        silence = say("No answer for ", lasting(at, facts.now))
+        return share or say("Not answering"), silence, "wait", ()
+    if coming:
+        return _coming(facts, coming, share)
+    if stopping:
+        return share or say("Stopping"), say(f"{len(stopping)} stopping"), "", ()
+    if ready:
+        return _ready(facts, ready)
+    if endpoint.wanted_count:
+        return say("Waiting"), say("The first replica is about to start"), "wait", ()
+    about = facts.usual.start
+    wait = f", about {duration(rounded(about))}" if about else ""
+    return say("Scaled to zero"), say(f"Wakes on request{wait}"), "", ()
+
+
+def _paused(facts: Facts, paused_by: Event | None) -> Told:
+    if facts.replicas:
+        return say("Pausing"), say(f"{len(facts.replicas)} stopping"), "", ()
+    if paused_by is None:
+        return say("Paused"), (), "", ()
+    who = f"by {paused_by.actor}, " if paused_by.actor else ""
+    return say("Paused"), say(who, since(paused_by.at, facts.now)), "", ()
+
+
+def _coming(facts: Facts, coming: Sequence[Seen], share: Sentence) -> Told:
+    first = coming[0]
+    waiting = [s for s in coming if s.state is ReplicaState.WAITING]
+    tone = "wait" if len(waiting) == len(coming) else ""
+    if share:
+        what = first.state.spoken if waiting else "on the way"
+        return share, say(f"{len(coming)} {what}"), "", ()
+    place = f"{first.name} of {facts.endpoint.max_replicas}"
+    return caption(first, facts), say(place), tone, ()
+
+
+def _ready(facts: Facts, ready: Sequence[Seen]) -> Told:
+    up_to = facts.endpoint.max_replicas
+    count = f"{len(ready)} of up to {up_to}" if up_to > 1 else "1 replica"
+    first = min(ready, key=lambda s: s.replica.ready_at or s.replica.since)
+    at = first.replica.ready_at or first.replica.since
+    return say("Ready"), say(count), "", say("For ", lasting(at, facts.now, 60))

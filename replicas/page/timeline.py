@@ -1,0 +1,124 @@
+"""The events of one replica, for its dialog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from endpoints.steps import Row
+from replicas.page.bubbles import caption
+from replicas.page.facts import Facts, Seen
+from replicas.page.readout import start_took
+from replicas.page.words import Part, Sentence, clock, elapsed, lasting, say
+from replicas.states import ReplicaState
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event. `meter` is how far, 0 to 1, and None where nothing is measured.
+
+    key: stable while the line exists. kind: the stylesheet's data-kind.
+    """
+
+    key: str
+    title: str
+    phase: str
+    kind: str = ""
+    more: Sentence = ()
+    took: Sentence = ()
+    at: Sentence = ()
+    meter: float | None = None
+    small: Sentence = ()
+
+    @property
+    def meter_width(self) -> str:
+        return f"{(self.meter or 0) * 100:.1f}"
+
+
+@dataclass(frozen=True)
+class Dialog:
+    """A replica's dialog: facts and lines. `ended` once its story is over."""
+
+    id: int
+    name: str
+    state: str
+    part: float | None
+    caption: Sentence
+    gpu: str
+    node: str
+    started: Sentence
+    took_word: str
+    took: Sentence
+    lines: tuple[Line, ...]
+    answering: bool
+    ended: bool
+
+
+# steps.py says "stop" where the stylesheet says "end".
+_KINDS = {"stop": "end"}
+_OVER = (ReplicaState.FAILED, ReplicaState.STOPPED)
+
+
+def dialog(seen: Seen, facts: Facts) -> Dialog:
+    replica = seen.replica
+    began = next((row.at for row in seen.rows if row.at), replica.created_at)
+    word, took = _took(seen, facts, began)
+    return Dialog(
+        id=replica.pk,
+        name=seen.name,
+        state=seen.state,
+        part=seen.part,
+        caption=caption(seen, facts),
+        gpu=seen.gpu or ("None" if replica.node_id else "None yet"),
+        node=replica.node_id or "None yet",
+        started=(clock(began),),
+        took_word=word,
+        took=took,
+        lines=tuple(
+            _line(seen, facts, row, number) for number, row in enumerate(seen.rows)
+        ),
+        answering=seen.state is ReplicaState.READY,
+        ended=seen.state is ReplicaState.STOPPED,
+    )
+
+
+def _took(seen: Seen, facts: Facts, began: datetime) -> tuple[str, Sentence]:
+    if seen.state is ReplicaState.READY:
+        took = start_took(seen)
+        return "Started in", say(elapsed(took)) if took is not None else ()
+    if seen.state in _OVER:
+        ended = seen.replica.since
+        return "Lasted", say(elapsed((ended - began).total_seconds()))
+    ran = seen.state in (ReplicaState.UNHEALTHY, ReplicaState.STOPPING)
+    return "Runs for" if ran else "So far", say(lasting(began, facts.now))
+
+
+def _line(seen: Seen, facts: Facts, row: Row, number: int) -> Line:
+    going = row.open and row is seen.current
+    took: Sentence = ()
+    if row.open and row.at:
+        took = (lasting(row.at, facts.now),)
+    elif row.phase == "done" and row.took is not None:
+        took = say(elapsed(row.took))
+    detail = row.detail
+    if going and seen.state is ReplicaState.WAITING:
+        detail = seen.why or detail
+    fetching = going and seen.state is ReplicaState.PULLING
+    return Line(
+        key=f"event-{seen.replica.pk}-{number}",
+        title=row.title,
+        phase=row.phase,
+        kind=_KINDS.get(row.kind, row.kind),
+        more=(_told(seen, "text", detail),) if going else say(detail),
+        took=took,
+        at=(clock(row.at),) if row.at else (),
+        meter=(seen.part or 0) if fetching else None,
+        small=(_told(seen, "small", ""),) if fetching else (),
+    )
+
+
+def _told(seen: Seen, field: Literal["text", "small"], otherwise: str) -> Part:
+    """A place for progress, also before there is any: news fills it."""
+    text = seen.progress.get(field, "") or otherwise
+    return Part(text, "progress", replica=seen.replica.pk, field=field)
