@@ -10,6 +10,7 @@ BIN = .venv/bin
 help:
 	@echo "make up [DETACH=1]    install what is missing and start"
 	@echo "make down             stop what make up started; replicas keep running"
+	@echo "make down REPLICAS=1  … and stop the replicas"
 	@echo "make status           what runs and what it uses"
 	@echo "make token NAME=ci    a bearer token for the API"
 	@echo "make images           the base image, on a machine without a registry too"

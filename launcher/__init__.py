@@ -7,6 +7,7 @@ Standard library only: it runs with the system's Python before anything is insta
     install      apt packages and the virtual environment
     engine       the Docker engine: is it there, start it, stop ours
     base_images  the image that templates are built from, also without a registry
+    replicas     this installation's containers, for make down REPLICAS=1
     services     which processes there are and how each is started
     supervisor   keeps them running; one per ALIGHT_HOME
     processes    pid records: a reused pid is never signalled

@@ -106,6 +106,7 @@ def child_env(environ: Mapping[str, str]) -> dict[str, str]:
         "MAKEOVERRIDES",
         "MFLAGS",
         "PYTHONHOME",
+        "REPLICAS",
         "VIRTUAL_ENV",
     }
     env = {name: value for name, value in environ.items() if name not in drop}

@@ -3,6 +3,7 @@
 from launcher import processes
 from launcher.config import Config
 from launcher.engine import stop_engine
+from launcher.replicas import remove_replicas
 from launcher.show import say, step
 from launcher.supervisor import NAME, AlreadyRunning, only_one
 
@@ -10,9 +11,11 @@ from launcher.supervisor import NAME, AlreadyRunning, only_one
 SERVICES = ("valkey", "haproxy", "web", "worker", "beat")
 # Longer than all services together may take to end.
 SUPERVISOR_SECONDS = 90.0
+KEPT = "Stopped. Replicas keep running; make up finds them again."
 
 
-def down(config: Config) -> int:
+def down(config: Config, *, replicas: bool = False) -> int:
+    """Stop it. replicas: remove this installation's containers too, before Docker."""
     found = processes.running(config.pids, NAME)
     if found:
         with step("Stopping beat, worker, web, HAProxy and Valkey"):
@@ -25,14 +28,17 @@ def down(config: Config) -> int:
         with only_one(config):
             left = stop_leftovers(config)
             (config.run / "running.json").unlink(missing_ok=True)
+            gone = remove_replicas(config) if replicas else None
             stop_engine(config)
     except AlreadyRunning:
         say("A make up is still preparing. Stop it with Ctrl-C in its terminal.")
         return 1
-    if not found and not left:
+    if gone is not None:
+        say(f"{gone} replicas were stopped. Endpoints and volumes are kept.")
+    elif not found and not left:
         say("Nothing was running.")
-        return 0
-    say("Stopped. Replicas keep running; make up finds them again.")
+    else:
+        say(KEPT)
     return 0
 
 

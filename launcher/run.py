@@ -19,9 +19,9 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         config = read_config(environ)
         if verb == "up":
-            return up(config, detach=environ.get("DETACH", "") not in {"", "0"})
+            return up(config, detach=is_set(environ, "DETACH"))
         if verb == "down":
-            return down(config)
+            return down(config, replicas=is_set(environ, "REPLICAS"))
         if verb == "status":
             return status(config, as_json="--json" in words)
         if verb == "images":
@@ -35,3 +35,7 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
         return 1
     print(USAGE, file=sys.stderr)
     return 2
+
+
+def is_set(environ: Mapping[str, str], name: str) -> bool:
+    return environ.get(name, "") not in {"", "0"}

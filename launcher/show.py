@@ -46,7 +46,7 @@ class Step:
             print(f"\r\033[K{line[:WIDTH]}", end="", flush=True)
         elif time.monotonic() - self.told >= NEWS_SECONDS:
             self.told = time.monotonic()
-            say(line)
+            say(line[:160])
 
     def done(self, note: str = "") -> None:
         clear = "\r\033[K" if self.live else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from launcher import base_images, ports, processes
 from launcher.config import Config, make_folders
 from launcher.detach import Tell, run_detached
-from launcher.down import stop_leftovers
+from launcher.down import KEPT, stop_leftovers
 from launcher.engine import ensure_engine, look_for_engine, stop_engine
 from launcher.errors import LaunchError
 from launcher.install import find_missing, install
@@ -124,7 +124,7 @@ def _start_here(config: Config, sign_in: str, begun: float) -> int:
     supervisor.watch()
     say("\nStopping.")
     _end(config, supervisor)
-    say("Stopped. Replicas keep running; make up finds them again.")
+    say(KEPT)
     return 0
 
 

@@ -1,5 +1,6 @@
 """Real parts for tests: Valkey, the Docker engine, a whole console."""
 
+import os
 import subprocess
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from launcher.config import ROOT
 from launcher.engine import Answer, ping
 from launcher.services import answers_ping, valkey_options, valkey_server
+from tests.console import new_console, remove_console
 from tests.environment import HOME
 
 
@@ -51,8 +53,6 @@ def valkey(valkey_url, settings):
 @pytest.fixture(scope="session")
 def docker_engine():
     """The address of an engine that answers. Fails, never skips, when none does."""
-    import os
-
     host = os.environ.get("ALIGHT_DOCKER_HOST", "unix:///var/run/docker.sock")
     if ping(host) is not Answer.YES:
         pytest.fail(
@@ -66,3 +66,17 @@ def docker_engine():
 def bob(people):
     """Has endpoints of his own and is shown some of Alice's."""
     return people("bob")
+
+
+@pytest.fixture(scope="session")
+def console(docker_engine):
+    """A console started by `make up DETACH=1`, on a free port, in a home of its own.
+
+    Gone after the run with all it made. It has its own database file.
+    """
+    made = new_console()
+    try:
+        made.launch("up", "DETACH=1")
+        yield made
+    finally:
+        remove_console(made)

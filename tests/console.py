@@ -1,0 +1,98 @@
+"""A whole console for a test: the launcher's own services in a home of their own."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from launcher.config import ROOT, Config, read_config
+from launcher.ports import free_port
+from launcher.replicas import remove_replicas
+from tests.environment import OUTSIDE
+
+
+@dataclass
+class Console:
+    """A running installation. `env` reaches it from `manage.py` as well."""
+
+    url: str
+    port: int
+    password: str
+    home: Path
+    env: dict[str, str]
+    user: str = "admin"
+
+    @property
+    def config(self) -> Config:
+        return read_config(self.env)
+
+    def endpoint_url(self, name: str) -> str:
+        """Where an endpoint of this console is."""
+        return f"http://{name}.localhost:{self.port}"
+
+    def manage(self, *words: str) -> str:
+        """Run manage.py in this installation; its standard output."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=ROOT,
+            env=dict(self.config.env),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def token(self, name: str = "test") -> str:
+        """A bearer token of admin."""
+        return self.manage("make_token", name)
+
+    def launch(self, *words: str) -> str:
+        """`make WORDS` as a user would type it; what it printed."""
+        done = subprocess.run(
+            ["make", "-s", *words, f"PYTHON={sys.executable}"],
+            cwd=ROOT,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{self.logs()}"
+        return done.stdout
+
+    def logs(self) -> str:
+        """The end of every log, for a failure's message."""
+        logs = sorted((self.home / "logs").glob("*.log"))
+        return "\n".join(f"== {log.name}\n{log.read_text()[-1500:]}" for log in logs)
+
+
+def new_console(**settings: str) -> Console:
+    """An installation that is not started yet. settings: ALIGHT_… variables."""
+    home = Path(tempfile.mkdtemp(prefix="alight-e2e-"))
+    outside = {k: v for k, v in OUTSIDE.items() if not k.startswith("ALIGHT_")}
+    if host := os.environ.get("ALIGHT_DOCKER_HOST"):
+        outside["ALIGHT_DOCKER_HOST"] = host
+    port, password = free_port(), secrets.token_urlsafe(12)
+    own = {
+        "ALIGHT_HOME": str(home),
+        "ALIGHT_PORT": str(port),
+        "ALIGHT_ADMIN_PASSWORD": password,
+        # The suite made it before, when it could be made.
+        "ALIGHT_BASE_IMAGES": "0",
+    }
+    env = {**outside, **own, **settings}
+    return Console(f"http://localhost:{port}", port, password, home, env)
+
+
+def remove_console(console: Console) -> None:
+    """Stop it and remove all it made: processes, containers, network, volumes."""
+    try:
+        console.launch("down")
+        if (console.home / "installation").exists():
+            remove_replicas(console.config, volumes=True)
+    finally:
+        shutil.rmtree(console.home, ignore_errors=True)
