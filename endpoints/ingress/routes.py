@@ -26,6 +26,9 @@ MAPS = (HOSTS, SLOTS, STATES_MAP, PUBLIC, TOKENS, UPSTREAMS)
 
 Tables = dict[str, dict[str, str]]
 
+# Said in place of 0, with which HAProxy would let those who wait in line wait on.
+NO_LIMIT = 1_000_000
+
 # Nothing else may reach the runtime socket, where a space or a semicolon has meaning.
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@=+-]*")
 
@@ -177,7 +180,7 @@ class Draft:
         if not _is_at(place, to):
             self._run(f"set server {server} addr {to.address} port {to.port}")
         if place.limit != limit:
-            self._run(f"set maxconn server {server} {limit}")
+            self._run(f"set maxconn server {server} {limit or NO_LIMIT}")
         self._put(UPSTREAMS, server, to.key)
         if not place.ready:
             self._run(f"set server {server} state ready")

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from endpoints.ingress.base import IngressUnreachable, Traffic
-from endpoints.ingress.routes import Place
+from endpoints.ingress.routes import NO_LIMIT, Place
 
 # Written ahead of their answers, so that both sides' buffers hold them.
 _BATCH = 64
@@ -116,7 +116,7 @@ def slot_places(answer: str, keys: dict[str, str]) -> list[Place]:
                 key=keys.get(f"{row['pxname']}/{row['svname']}", ""),
                 address=address.strip("[]"),
                 port=int(port),
-                limit=int(row["slim"] or 0),
+                limit=int(row["slim"] or 0) % NO_LIMIT,
                 ready=not row["status"].startswith(("MAINT", "DRAIN")),
                 open=int(row["scur"]) + int(row["qcur"]),
             )
