@@ -88,6 +88,8 @@ def set_up(config: Config) -> None:
 def run_stages(config: Config, todo: list[Stage], clock: dict[str, float]) -> int:
     """Run all, also after one failed, so that one run shows all there is to mend."""
     failed = []
+    # pytest and the linters name the settings they want themselves.
+    env = {k: v for k, v in config.env.items() if k != "DJANGO_SETTINGS_MODULE"}
     for stage in todo:
         say(f"\n== {stage.name}: {' '.join(short(config, stage.command))}")
         begun = time.monotonic()
@@ -95,7 +97,7 @@ def run_stages(config: Config, todo: list[Stage], clock: dict[str, float]) -> in
             stage.command,
             stdin=subprocess.DEVNULL,
             cwd=config.root,
-            env={**config.env, **stage.env},
+            env={**env, **stage.env},
         ).returncode
         clock[stage.name] = time.monotonic() - begun
         if code:
