@@ -35,6 +35,7 @@ class Progress(TypedDict, total=False):
     text: str
     small: str
     label: str
+    tries: int
 
 
 def _key(replica_id: int) -> str:

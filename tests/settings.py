@@ -4,7 +4,7 @@
 from tests.environment import HOME  # isort: skip
 
 from console.settings import *  # noqa: F403
-from console.settings import STORAGES
+from console.settings import DATABASES, STORAGES
 
 # A message to the worker goes nowhere unless a test takes it, and news to browsers
 # stay in this process. The fixture `valkey` puts the real ones in their place.
@@ -18,3 +18,5 @@ STORAGES = {
     **STORAGES,
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# In a file: threads that share one in memory lock each other out of its tables.
+DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.sqlite3")}

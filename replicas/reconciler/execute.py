@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from endpoints.steps import Reason
-from replicas import booking, doorbell, ports, services
+from replicas import booking, doorbell, ports, progress, services
 from replicas.engine import get_engine
 from replicas.engine.base import EngineError, EngineUnreachable, Observed
 from replicas.logs import store
@@ -120,6 +120,7 @@ def _fetch(replica: Replica, _: Observed | None) -> Done:
 def _ready(replica: Replica, _: Observed | None) -> Done:
     # The route first: nobody may read "ready" while the URL does not answer.
     launch.open_route(replica)
+    tries = progress.read([replica.pk]).get(replica.pk, {}).get("tries", 0)
     with transaction.atomic():
         now = timezone.now()
         if services.move(
@@ -130,7 +131,7 @@ def _ready(replica: Replica, _: Observed | None) -> Done:
             trouble="",
             trouble_text="",
         ):
-            launch.tell_answered(replica)
+            launch.tell_answered(replica, tries)
             took = duration((now - launch.begun(replica)).total_seconds())
             services.tell(
                 replica, Reason.RUNNING, f"Ready for inference. Started in {took}."

@@ -115,10 +115,11 @@ def open_route(replica: Replica) -> None:
     get_ingress().apply(routing.route_of(endpoint, ready, tokens, opening=replica))
 
 
-def tell_answered(replica: Replica) -> None:
+def tell_answered(replica: Replica, tries: int) -> None:
     spec = replica.endpoint.container
     reason = Reason.HEALTH_PASSED if spec.health_path else Reason.PORT_ANSWERED
-    services.tell_once(replica, reason, port=spec.port, path=spec.health_path)
+    text = f"{tries} {'try' if tries == 1 else 'tries'}" if tries else ""
+    services.tell_once(replica, reason, text, port=spec.port, path=spec.health_path)
 
 
 def begun(replica: Replica) -> datetime:

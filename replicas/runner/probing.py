@@ -83,7 +83,7 @@ class Prober:
         for tries, pause in enumerate(pauses(slow), start=1):
             heard = await self._ask(probe)
             if not heard:
-                if await in_thread(_answered, key):
+                if await in_thread(_answered, key, probe.endpoint_id, tries):
                     await look(probe.endpoint_id)
                 return
             now = time.monotonic()
@@ -183,8 +183,10 @@ def _wanted() -> dict[Key, Probe]:
     return found
 
 
-def _answered(key: Key) -> bool:
+def _answered(key: Key, endpoint_id: int, tries: int) -> bool:
     """Write the observation; the reconciler makes it ready."""
+    seen: progress.Progress = {"replica": key[0], "state": "starting", "tries": tries}
+    progress.write(endpoint_id, seen)
     rows = Replica.objects.filter(
         pk=key[0], attempt=key[1], state=S.STARTING, answered_at=None
     )

@@ -1,0 +1,197 @@
+"""The worker's own loop, on the fake engine: it fetches, probes and watches."""
+
+import asyncio
+import contextlib
+
+import pytest
+from aiohttp import web
+from channels.db import database_sync_to_async
+
+from endpoints.tests.factories import EndpointFactory, spec
+from replicas.engine.fake import FakeStreams
+from replicas.models import Replica
+from replicas.reconciler import loop
+from replicas.runner.fetching import Fetcher
+from replicas.runner.probing import Prober, pauses
+from replicas.runner.watching import Watcher
+from replicas.states import ReplicaState as S
+from replicas.tests.factories import ReplicaFactory
+from replicas.tests.house import House
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.valkey]
+
+
+@pytest.fixture
+def house(valkey, monkeypatch):
+    return House(monkeypatch)
+
+
+@contextlib.asynccontextmanager
+async def running(part):
+    """The component, looking as often as it likes, until the test is done."""
+
+    async def keep():
+        while True:
+            await part.sweep()
+            await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await part.close()
+
+
+async def until(check, seconds=10):
+    async with asyncio.timeout(seconds):
+        while not await database_sync_to_async(check)():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def state_is(state):
+    return lambda: Replica.objects.filter(state=state).exists()
+
+
+async def test_it_pulls_what_a_replica_waits_for(house):
+    endpoint = await database_sync_to_async(house.endpoint)()
+    await database_sync_to_async(house.settle)(endpoint)
+    async with running(Fetcher(FakeStreams(house.world))):
+        await until(state_is(S.STARTING))
+    story = await database_sync_to_async(house.story)(endpoint)
+    assert "ImagePulled" in story
+
+
+async def test_a_pull_that_fails_says_so(house):
+    endpoint = await database_sync_to_async(
+        lambda: EndpointFactory(spec=spec(image="lab/none:1").to_json())
+    )()
+    await database_sync_to_async(house.settle)(endpoint)
+    async with running(Fetcher(FakeStreams(house.world))):
+        await until(state_is(S.FAILED))
+    replica = await Replica.objects.aget()
+    assert "lab/none" in replica.trouble_text or "none" in replica.trouble_text
+
+
+async def serve(handler):
+    app = web.Application()
+    app.router.add_get("/{tail:.*}", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    return runner, runner.addresses[0][1]
+
+
+def starting(port, path=""):
+    endpoint = EndpointFactory(spec=spec(port=port, health_path=path).to_json())
+    return ReplicaFactory(
+        endpoint=endpoint,
+        ready=True,
+        state=S.STARTING,
+        answered_at=None,
+        address="127.0.0.1",
+    )
+
+
+def answered():
+    return Replica.objects.exclude(answered_at=None).exists()
+
+
+async def test_without_a_health_check_it_only_connects(house, monkeypatch):
+    requests = []
+
+    async def handler(request):
+        requests.append(request)
+        return web.Response()
+
+    monkeypatch.setattr("replicas.tasks.reconcile", lambda _: None)
+    runner, port = await serve(handler)
+    await database_sync_to_async(starting)(port)
+    async with running(Prober()):
+        await until(answered)
+    await runner.cleanup()
+    assert requests == []
+
+
+async def test_with_a_health_check_it_waits_for_200(house, monkeypatch):
+    answers = iter([503, 503, 200])
+
+    async def handler(request):
+        return web.Response(status=next(answers, 200))
+
+    monkeypatch.setattr("replicas.tasks.reconcile", lambda _: None)
+    runner, port = await serve(handler)
+    await database_sync_to_async(starting)(port, "/healthz")
+    async with running(Prober()):
+        await until(answered)
+    await runner.cleanup()
+    assert next(answers, "used up") == "used up"
+
+
+async def test_three_misses_are_silence_and_one_answer_ends_it(house, monkeypatch):
+    monkeypatch.setattr("replicas.tasks.reconcile", lambda _: None)
+    monkeypatch.setattr("replicas.runner.probing.INTERVAL", 0.02)
+
+    async def handler(request):
+        return web.Response()
+
+    runner, port = await serve(handler)
+
+    def make():
+        endpoint = EndpointFactory(spec=spec(port=port).to_json())
+        return ReplicaFactory(endpoint=endpoint, ready=True, address="127.0.0.1")
+
+    await database_sync_to_async(make)()
+    silent = Replica.objects.exclude(silent_since=None)
+    async with running(Prober()):
+        await until(lambda: not silent.exists())
+        await runner.cleanup()
+        await until(silent.exists)
+        again = web.AppRunner(web.Application())
+        await again.setup()
+        await web.TCPSite(again, "127.0.0.1", port).start()
+        await until(lambda: not silent.exists())
+        await again.cleanup()
+
+
+async def test_a_container_that_dies_is_looked_at_at_once(house):
+    endpoint = await database_sync_to_async(house.endpoint)()
+    await database_sync_to_async(house.up)(endpoint)
+    replica = await Replica.objects.aget()
+    watcher = asyncio.create_task(Watcher(FakeStreams(house.world)).run())
+    try:
+        await asyncio.sleep(0)
+        await database_sync_to_async(house.world.crash)(replica.container_id)
+        await until(state_is(S.FAILED))
+    finally:
+        watcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher
+
+
+async def test_what_happened_while_the_engine_was_away_is_found(house, monkeypatch):
+    endpoint = await database_sync_to_async(house.endpoint)()
+    await database_sync_to_async(house.up)(endpoint)
+    replica = await Replica.objects.aget()
+    due = []
+    monkeypatch.setattr("replicas.tasks.sweep", lambda: due.extend(loop.sweep()))
+    watcher = asyncio.create_task(Watcher(FakeStreams(house.world)).run())
+    try:
+        await until(lambda: True)
+        await database_sync_to_async(house.world.go_down)()
+        house.world.containers[replica.container_id].running = False
+        await database_sync_to_async(house.world.come_back)()
+        await until(lambda: endpoint.pk in due)
+    finally:
+        watcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher
+
+
+def test_probes_come_quickly_at_first_and_slowly_later():
+    tries = pauses(2.0)
+    first = [next(tries) for _ in range(10)]
+    assert first[0] <= 0.05
+    assert sum(first) < 1.0
+    assert [next(tries) for _ in range(40)][-1] == 2.0
