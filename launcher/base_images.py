@@ -88,7 +88,8 @@ def ensure(config: Config, *, asked: bool = False) -> int:
         if asked:
             raise
         say(f"  {IMAGE} could not be had, so no template can be built here.")
-        say(f"    {error.what} {error.todo}")
+        say(f"    {error.what}{f' See {error.log}.' if error.log else ''}")
+        say("    The rest works. Mend it, then run: make images (docs/air-gapped.md)")
         return 1
     return 0
 

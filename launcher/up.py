@@ -212,6 +212,8 @@ def say_it_runs(config: Config) -> int:
     if not found or not url:
         say("Another make up is preparing this installation. Wait for it to end.")
         return 1
+    # A Docker that was stopped since is started again; all else goes on as it was.
+    ensure_engine(config)
     say(f"Alight runs at {url}  (for {span(processes.age(found))})")
     say(f"  Logs: {config.logs}")
     say("  Stop it: make down    What it uses: make status")
