@@ -7,13 +7,15 @@ import secrets
 from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from endpoints.models import AccessKey
+from endpoints import signals
+from endpoints.models import AccessKey, Endpoint
 
 PREFIX = "alt_"
 # last_used_at is for people; writing it on each request would cost a write per call.
@@ -28,14 +30,33 @@ def digest_of(token: str) -> str:
 def make_token(owner: AbstractBaseUser, name: str) -> tuple[AccessKey, str]:
     """A new token and its row. The text is returned here and never again."""
     token = PREFIX + secrets.token_urlsafe(30)
-    key = AccessKey.objects.create(
-        owner_id=owner.pk,
-        name=name,
-        prefix=token[:8],
-        last_four=token[-4:],
-        digest=digest_of(token),
-    )
+    with transaction.atomic():
+        key = AccessKey.objects.create(
+            owner_id=owner.pk,
+            name=name,
+            prefix=token[:8],
+            last_four=token[-4:],
+            digest=digest_of(token),
+        )
+        _announce(key)
     return key, token
+
+
+def revoke(key: AccessKey) -> bool:
+    """Refuse requests with this token from now on. False when that was done before."""
+    with transaction.atomic():
+        rows = AccessKey.objects.filter(pk=key.pk, revoked_at=None)
+        if not rows.update(revoked_at=timezone.now()):
+            return False
+        _announce(key)
+    return True
+
+
+def _announce(key: AccessKey) -> None:
+    """The ingress lists who may call each endpoint: look at the owner's again."""
+    owned = Endpoint.objects.alive().filter(owner_id=key.owner_id)
+    for endpoint_id in owned.values_list("pk", flat=True):
+        signals.announce(endpoint_id)
 
 
 class BearerAuthentication(BaseAuthentication):

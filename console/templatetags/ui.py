@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
@@ -59,3 +61,20 @@ def motif_files(name: str) -> list[str]:
     """Where the picture of a template is; the plain box stands in for an unknown."""
     folder = "templates_app/motifs"
     return [f"{folder}/{name or 'box'}.svg", f"{folder}/box.svg"]
+
+
+@register.filter
+def ago(at: datetime | None) -> str:
+    """How long since: "just now", "2 min ago", "3 h ago", "Yesterday", "9 days ago"."""
+    if at is None:
+        return ""
+    seconds = (timezone.now() - at).total_seconds()
+    for least, text in (
+        (2 * 86400, f"{seconds // 86400:.0f} days ago"),
+        (86400, "Yesterday"),
+        (3600, f"{seconds // 3600:.0f} h ago"),
+        (60, f"{seconds // 60:.0f} min ago"),
+    ):
+        if seconds >= least:
+            return text
+    return "just now"

@@ -286,7 +286,12 @@
         rep.value = v;
         if (api.isOpen()) tidy();
       },
-      only: function (number) { rep.value = "r" + number; if (api.isOpen()) redraw(); },
+      only: function (number) {
+        var v = "r" + number;
+        if (!$('option[value="' + v + '"]', rep)) rep.append(el("option", { value: v, text: "Replica " + number }));
+        rep.value = v;
+        if (api.isOpen()) redraw();
+      },
       open: function (from) {
         opener = from || opener; root.dataset.open = ""; root.inert = false; doc.classList.add("logs-open");
         if (from) from.setAttribute("aria-expanded", "true");

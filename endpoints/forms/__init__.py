@@ -1,0 +1,1 @@
+"""What a person types on the pages, checked in the words of endpoints.rules."""

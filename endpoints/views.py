@@ -1,0 +1,132 @@
+"""Pages that make endpoints and tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+from django.views.generic import FormView
+
+from endpoints import keys, services
+from endpoints.forms.endpoint import EndpointForm, initial_of, initial_own
+from endpoints.forms.token import TokenForm
+from endpoints.models import AccessKey, Endpoint
+from templates_app.models import Template, Tier
+from templates_app.spec import ContainerSpec
+
+if TYPE_CHECKING:
+    FormPage = FormView[EndpointForm]
+else:
+    FormPage = FormView
+
+# The script asks for the problems of what is typed so far with this header.
+CHECK_HEADER = "X-Check"
+
+
+def person(request: HttpRequest) -> AbstractBaseUser:
+    """Who asks; the middleware lets nobody in who has not signed in."""
+    assert isinstance(request.user, AbstractBaseUser)  # noqa: S101 - for the types
+    return request.user
+
+
+class NewEndpoint(FormPage):
+    """A form that makes an endpoint: from a template, or from one's own container."""
+
+    form_class = EndpointForm
+    template_name = "endpoints/clone.html"
+    success_url = reverse_lazy("replicas:list")
+    source: Template | None = None
+
+    def get_spec(self) -> ContainerSpec:
+        return ContainerSpec(image="", port=3000)
+
+    def get_initial(self) -> dict[str, Any]:
+        return initial_own()
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        kwargs = super().get_form_kwargs()
+        return {**kwargs, "spec": self.get_spec(), "template": self.source}
+
+    def form_valid(self, form: EndpointForm) -> HttpResponse:
+        if CHECK_HEADER in self.request.headers:
+            return JsonResponse({"problems": {}})
+        try:
+            endpoint = services.create(person(self.request), form.wish(), self.source)
+        except services.NameTaken as error:
+            form.add_error("name", str(error))
+            return self.form_invalid(form)
+        return redirect(endpoint)
+
+    def form_invalid(self, form: EndpointForm) -> HttpResponse:
+        if CHECK_HEADER in self.request.headers:
+            return JsonResponse({"problems": form.problems})
+        return super().form_invalid(form)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            source=self.source,
+            # Where a name goes in the address, for the script.
+            url_pattern=Endpoint(name="NAME").url,
+            **kwargs,
+        )
+
+
+class Clone(NewEndpoint):
+    """A template's form. `?tier=` chooses other hardware, as log hints do."""
+
+    source: Template
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        if request.user.is_authenticated:
+            shown = Template.objects.published().select_related("tier")
+            own = Q(owner=None) | Q(owner=request.user.pk)
+            self.source = get_object_or_404(shown.filter(own), slug=kwargs["slug"])
+
+    def get_spec(self) -> ContainerSpec:
+        return self.source.container
+
+    def get_initial(self) -> dict[str, Any]:
+        initial = initial_of(self.source)
+        asked = self.request.GET.get("tier", "")
+        if Tier.objects.filter(pk=asked).exists():
+            initial["tier"] = asked
+        return initial
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def tokens(request: HttpRequest) -> HttpResponse:
+    """The list; a POST makes one and shows its text this one time."""
+    form = TokenForm(request.POST or None)
+    made = secret = None
+    if request.method == "POST" and form.is_valid():
+        made, secret = keys.make_token(person(request), form.cleaned_data["name"])
+        form = TokenForm()
+    mine = AccessKey.objects.filter(owner_id=request.user.pk)
+    context = {
+        "form": form,
+        "made": made,
+        "secret": secret,
+        "tokens": mine.filter(revoked_at=None),
+        "example_url": Endpoint(name="chat").url,
+    }
+    return render(request, "endpoints/tokens.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def revoke_token(request: HttpRequest, key_id: int) -> HttpResponse:
+    """A GET asks whether to; a POST does it. Revoking twice is fine."""
+    key = get_object_or_404(AccessKey, pk=key_id, owner_id=request.user.pk)
+    if request.method == "GET":
+        return render(request, "endpoints/revoke.html", {"token": key})
+    if keys.revoke(key):
+        messages.success(request, f"Revoked {key.name}")
+    return redirect("endpoints:tokens")
