@@ -147,6 +147,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             if refused.code == NOT_THERE:
                 await self.send_json({"kind": "gone"})
             await self.close(refused.code)
+        except OSError:
+            pass  # the browser went away while we were sending
         except Exception:
             log.exception("A page's socket broke")
             await self.close(1011)

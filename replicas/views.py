@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -60,9 +61,9 @@ def endpoint_page(request: Request, name: str) -> HttpResponse:
     seqs = current([live.endpoint_topic(endpoint.pk), live.HARDWARE_TOPIC])
     endpoint.refresh_from_db()
     context = fragments.endpoint_context(endpoint, replica_id=None)
-    return render(
-        request, "replicas/endpoint.html", {**context, "seqs_json": json.dumps(seqs)}
-    )
+    hints = [asdict(hint) for hint in endpoint.container.hints]
+    context |= {"seqs_json": json.dumps(seqs), "hints_json": json.dumps(hints)}
+    return render(request, "replicas/endpoint.html", context)
 
 
 @require_GET

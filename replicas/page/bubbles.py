@@ -22,6 +22,7 @@ class Bubble:
     caption: Sentence
     spoken: str = ""
     replica_id: int | None = None
+    number: int = 0
     part: float | None = None
 
 
@@ -49,6 +50,7 @@ def _bubble(facts: Facts, seen: Seen) -> Bubble:
         caption=caption(seen, facts),
         spoken=f"{seen.name}, {spoken(seen)}. Show timeline",
         replica_id=seen.replica.pk,
+        number=seen.replica.number,
         part=seen.part,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from endpoints.steps import Row
+from endpoints.steps import Reason, Row
 from replicas.page.bubbles import caption
 from replicas.page.facts import Facts, Seen
 from replicas.page.readout import start_took
@@ -41,6 +41,7 @@ class Dialog:
     """A replica's dialog: facts and lines. `ended` once its story is over."""
 
     id: int
+    number: int
     name: str
     state: str
     part: float | None
@@ -66,6 +67,7 @@ def dialog(seen: Seen, facts: Facts) -> Dialog:
     word, took = _took(seen, facts, began)
     return Dialog(
         id=replica.pk,
+        number=replica.number,
         name=seen.name,
         state=seen.state,
         part=seen.part,
@@ -109,7 +111,9 @@ def _line(seen: Seen, facts: Facts, row: Row, number: int) -> Line:
         key=f"event-{seen.replica.pk}-{number}",
         title=row.title,
         phase=row.phase,
-        kind=_KINDS.get(row.kind, row.kind),
+        kind="ready"
+        if row.reason == Reason.RUNNING
+        else _KINDS.get(row.kind, row.kind),
         more=(_told(seen, "text", detail),) if going else say(detail),
         took=took,
         at=(clock(row.at),) if row.at else (),

@@ -92,8 +92,12 @@
       if (b) { e.preventDefault(); open(+b.dataset.open, b); }
     });
 
-    /* ---- logs ---- */
-    var logs = UI.Logs ? UI.Logs(logsRoot, { name: name, download: logsBtn.getAttribute("href") }) : null;
+    /* ---- logs: read while the drawer is open, from the last line that is here ---- */
+    var logs = UI.Logs(logsRoot);
+    function readLogs() { Live.send({ logs: logs.isOpen() ? { cursors: logs.cursors() } : null }); }
+    function numbers() {
+      logs.setReplicas(UI.$$("#bubbles [data-number]").map(function (b) { return +b.dataset.number; }));
+    }
     /* Opening the logs keeps the bubbles in sight above the drawer. */
     function openLogs(from) {
       logs.open(from);
@@ -102,22 +106,23 @@
         if (innerWidth > 720 && hidden > 0) scrollBy({ top: Math.min(hidden, stage.top - 68), behavior: UI.calm.matches ? "auto" : "smooth" });
       });
     }
-    if (logs) {
-      logsBtn.addEventListener("click", function (e) { e.preventDefault(); if (logs.isOpen()) logs.close(); else openLogs(logsBtn); });
-      logsBtn.addEventListener("keydown", function (e) { if (e.key === " ") { e.preventDefault(); logsBtn.click(); } });
-      document.addEventListener("click", function (e) {
-        if (!e.target.closest) return;
-        if (e.target.closest("[data-logs-open]")) { e.preventDefault(); openLogs(logsBtn); }
-        var one = e.target.closest("[data-logs-of]");
-        if (one) {
-          dlg._opener = null;
-          dlg.close();
-          logs.only(+one.dataset.logsOf);
-          openLogs(logsBtn);
-        }
-      });
-      if (location.hash === "#logs") openLogs(logsBtn);
-    }
+    new MutationObserver(readLogs).observe(logsRoot, { attributeFilter: ["data-open"] });
+    Live.on("backlog", logs.take);
+    Live.on("lines", logs.take);
+    Live.on("up", function () { if (logs.isOpen()) readLogs(); });
+    Live.on("waiting", function (next) { logs.lost("Connection lost. " + next + " Lines written meanwhile will be filled in."); });
+    Live.on("found", function () { logs.found(); });
+    logsBtn.addEventListener("click", function (e) { e.preventDefault(); if (logs.isOpen()) logs.close(); else openLogs(logsBtn); });
+    logsBtn.addEventListener("keydown", function (e) { if (e.key === " ") { e.preventDefault(); logsBtn.click(); } });
+    document.addEventListener("click", function (e) {
+      var opener = e.target.closest && e.target.closest("[data-logs-open],[data-logs-of]");
+      if (!opener) return;
+      e.preventDefault();
+      if (opener.dataset.logsOf) { dlg._opener = null; dlg.close(); logs.only(+opener.dataset.logsOf); }
+      openLogs(logsBtn);
+    });
+    numbers();
+    if (location.hash === "#logs") openLogs(logsBtn);
 
     /* ---- connection, and the end ---- */
     Live.on("lost", function (at) {
@@ -133,7 +138,7 @@
         UI.el("h1", { text: name + " was deleted" }), UI.el("p", { text: "Its replicas are stopped and its URL no longer answers." }),
         UI.el("div.acts", {}, UI.el("a.btn.btn-primary", { href: list, text: "Back to endpoints" })))));
     });
-    Live.on("swapped", function () { paintNotify(); if ($("#ep-status")) changed(); });
+    Live.on("swapped", function () { paintNotify(); numbers(); if ($("#ep-status")) changed(); });
     Live.on("progress", function () { if ($("#ep-status")) tab(); });
     Live.on("tick", function () { if ($("#ep-status")) hideSpent(); });
     changed();
