@@ -12,10 +12,11 @@ upstreams.map  slot/server → key of the upstream that has this place
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_address as _ip
 
 from endpoints.ingress.answers import STATES
 from endpoints.ingress.base import IngressFull, Route, Upstream
@@ -88,6 +89,10 @@ class Draft:
         self.touched: set[str] = set()
         # Slots whose places changed.
         self.places: dict[str, list[Place]] = {}
+        # How it was, by name and by slot, so that a thousand routes stay quick.
+        self._hosts = _grouped((n, host) for host, n in tables[HOSTS].items())
+        self._tokens = _grouped((t.partition("/")[2], t) for t in tables[TOKENS])
+        self._claims = Counter(tables[SLOTS].values())
 
     def lead(self, route: Route, slot: str, places: Sequence[Place]) -> None:
         """Make route.host lead exactly there, through this slot."""
@@ -103,13 +108,18 @@ class Draft:
         self._open(route, slot)
 
     def slot_for(self, name: str, slots: int) -> str:
-        """The slot this endpoint has, or a free one. Raises IngressFull."""
-        taken = self.tables[SLOTS]
-        others = {slot for owner, slot in taken.items() if owner != name}
-        mine = taken.get(name)
-        if mine in {slot_name(index) for index in range(slots)} - others:
-            return mine
-        return free_slot(others, slots)
+        """The slot this endpoint has, else a free one, its own from now on.
+
+        Raises IngressFull.
+        """
+        mine = self.tables[SLOTS].get(name)
+        if mine is not None:
+            if self._claims[mine] == 1 and int(mine[1:]) < slots:
+                return mine
+            self._claims[mine] -= 1
+        slot = free_slot(+self._claims, slots)
+        self._claims[slot] += 1
+        return slot
 
     def forget_strays(self, listed: Mapping[str, Route]) -> None:
         """Rows of endpoints that are not listed, whatever left them behind."""
@@ -128,16 +138,16 @@ class Draft:
 
         Requests still open go on; their replicas' end is theirs.
         """
-        for host, owner in list(self.tables[HOSTS].items()):
-            if owner == name:
-                self._drop(HOSTS, host)
+        for host in sorted(self._hosts[name]):
+            self._drop(HOSTS, host)
         self._drop(PUBLIC, name)
-        for key in sorted(self._tokens_of(name)):
+        for key in sorted(self._tokens[name]):
             self._drop(TOKENS, key)
         slot = self.tables[SLOTS].get(name)
         if slot is not None:
             after = [self._retire(slot, place) for place in places]
             self._note(slot, places, after)
+            self._claims[slot] -= 1
         self._drop(STATES_MAP, name)
         self._drop(SLOTS, name)
 
@@ -184,19 +194,15 @@ class Draft:
         self._put(UPSTREAMS, server, to.key)
         if not place.ready:
             self._run(f"set server {server} state ready")
-        return replace(
-            place,
-            key=to.key,
-            address=to.address,
-            port=to.port,
-            limit=limit,
-            ready=True,
+        return Place(
+            place.name, to.key, to.address, to.port, limit, ready=True, open=place.open
         )
 
     def _retire(self, slot: str, place: Place) -> Place:
         """No new requests; those that are open go on, websockets too."""
-        if place.ready:
-            self._run(f"set server {slot}/{place.name} state maint")
+        if not place.ready:
+            return place
+        self._run(f"set server {slot}/{place.name} state maint")
         return replace(place, ready=False)
 
     def _empty(self, slot: str, place: Place) -> Place:
@@ -213,7 +219,7 @@ class Draft:
         if not route.public:
             self._drop(PUBLIC, route.name)
         wanted = {f"{token}/{route.name}" for token in route.tokens}
-        for key in sorted(self._tokens_of(route.name) - wanted):
+        for key in sorted(self._tokens[route.name] - wanted):
             self._drop(TOKENS, key)
         for key in sorted(wanted):
             self._put(TOKENS, key, "1")
@@ -224,13 +230,9 @@ class Draft:
         self._put(SLOTS, route.name, slot)
         if route.public:
             self._put(PUBLIC, route.name, "1")
-        for host, name in list(self.tables[HOSTS].items()):
-            if name == route.name and host != route.host:
-                self._drop(HOSTS, host)
+        for host in sorted(self._hosts[route.name] - {route.host}):
+            self._drop(HOSTS, host)
         self._put(HOSTS, route.host, route.name)
-
-    def _tokens_of(self, name: str) -> set[str]:
-        return {key for key in self.tables[TOKENS] if key.endswith(f"/{name}")}
 
     def _put(self, table: str, key: str, value: str) -> None:
         rows = self.tables[table]
@@ -258,7 +260,7 @@ def check(route: Route) -> None:
             msg = f"The ingress cannot take {word!r}."
             raise ValueError(msg)
     for upstream in route.upstreams:
-        ipaddress.ip_address(upstream.address)
+        _ip(upstream.address)
         if not 0 < upstream.port < 65536:
             msg = f"{upstream.port} is not a port."
             raise ValueError(msg)
@@ -268,8 +270,18 @@ def check(route: Route) -> None:
 
 
 def _is_at(place: Place, upstream: Upstream) -> bool:
-    at = (ipaddress.ip_address(place.address), place.port)
-    return at == (ipaddress.ip_address(upstream.address), upstream.port)
+    if place.port != upstream.port:
+        return False
+    same = place.address == upstream.address
+    # An IPv6 address has more than one spelling.
+    return same or _ip(place.address) == _ip(upstream.address)
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> defaultdict[str, set[str]]:
+    groups: defaultdict[str, set[str]] = defaultdict(set)
+    for key, value in pairs:
+        groups[key].add(value)
+    return groups
 
 
 def _best_place(places: Sequence[Place]) -> Place:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import socket
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +18,9 @@ _BATCH = 64
 _PROMPT = b"\n> "
 # Said on success: everything else that begins with a severity is a refusal.
 _CHANGED = re.compile(r"\[\d\]: (IP changed|port changed|no need to change|nothing)")
+
+
+_COLUMNS = ("pxname", "svname", "qcur", "scur", "slim", "status", "addr")
 
 
 class CommandRefused(Exception):
@@ -107,18 +110,25 @@ def map_value(answer: str) -> str | None:
 
 def slot_places(answer: str, keys: dict[str, str]) -> list[Place]:
     """`show stat SLOT 4 -1`: the servers of one slot. keys: upstreams.map."""
+    head, *lines = answer.removeprefix("# ").splitlines() or [""]
+    if not head.startswith("pxname"):
+        return []
+    # Of some hundred columns these; none before them can hold a comma.
+    columns = head.split(",")
+    wanted = itemgetter(*map(columns.index, _COLUMNS))
     places: list[Place] = []
-    for row in csv.DictReader(answer.removeprefix("# ").splitlines()):
-        address, _, port = row["addr"].rpartition(":")
+    for line in lines:
+        slot, name, queued, current, limit, status, at = wanted(line.split(","))
+        address, _, port = at.rpartition(":")
         places.append(
             Place(
-                name=row["svname"],
-                key=keys.get(f"{row['pxname']}/{row['svname']}", ""),
+                name=name,
+                key=keys.get(f"{slot}/{name}", ""),
                 address=address.strip("[]"),
                 port=int(port),
-                limit=int(row["slim"] or 0) % NO_LIMIT,
-                ready=not row["status"].startswith(("MAINT", "DRAIN")),
-                open=int(row["scur"]) + int(row["qcur"]),
+                limit=int(limit or 0) % NO_LIMIT,
+                ready=not status.startswith(("MAINT", "DRAIN")),
+                open=int(current) + int(queued),
             )
         )
     return places
