@@ -4,7 +4,8 @@ from django.urls import path, re_path
 
 from console.schema import Nothing, Schema
 from endpoints import api as endpoints
-from replicas import api as replicas
+from replicas.api import endpoints as replicas
+from replicas.api import logs
 
 urlpatterns = [
     path("endpoints", replicas.EndpointList.as_view()),
@@ -16,6 +17,8 @@ urlpatterns = [
     ),
     path("events/<slug:name>", endpoints.Events.as_view()),
     path("events/<slug:name>/stream", endpoints.EventStream.as_view()),
+    path("logs/<slug:name>", logs.Logs.as_view()),
+    path("logs/<slug:name>/stream", logs.LogStream.as_view()),
     path("instance-types", replicas.InstanceTypes.as_view()),
     path("public-endpoints", endpoints.PublicEndpoints.as_view()),
     path("account", endpoints.Account.as_view()),

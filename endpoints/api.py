@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -60,6 +61,11 @@ def query(serializer: type[Any], request: Request) -> dict[str, Any]:
     return values
 
 
+def token_of(request: Request) -> AccessKey | None:
+    """The token it was sent with; None for a session."""
+    return request.auth if isinstance(request.auth, AccessKey) else None
+
+
 class Events(APIView):
     @extend_schema(
         operation_id="events",
@@ -78,7 +84,7 @@ class EventStream(APIView):
     """The story so far, then each event as it happens, one JSON object a line."""
 
     http_method_names = ["get", "options"]
-    renderer_classes = [NdjsonRenderer]
+    renderer_classes = [JSONRenderer, NdjsonRenderer]
 
     @extend_schema(
         operation_id="events_stream",
@@ -89,8 +95,8 @@ class EventStream(APIView):
     )
     def get(self, request: Request, name: str) -> Any:
         asked = query(EventQuery, request)
-        key = request.auth if isinstance(request.auth, AccessKey) else None
-        feed = EventFeed(find(request, name), request.user, key, **asked)
+        endpoint = find(request, name)
+        feed = EventFeed(endpoint, request.user, token_of(request), **asked)
         return ndjson(feed.items())
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import StreamingHttpResponse
 from rest_framework.renderers import JSONRenderer
+
+Item = TypeVar("Item")
 
 
 class NdjsonRenderer(JSONRenderer):
@@ -33,3 +36,31 @@ def ndjson(items: AsyncGenerator[dict[str, Any] | None, None]) -> StreamingHttpR
         content_type=NdjsonRenderer.media_type,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+async def beating(
+    items: AsyncGenerator[Item, None], seconds: float
+) -> AsyncGenerator[Item | None, None]:
+    """The items, and None each so many seconds, however busy or quiet it is."""
+    clock = asyncio.get_running_loop().time
+    beat = clock() + seconds
+    pending: asyncio.Future[Item] | None = None
+    try:
+        while True:
+            if pending is None:
+                pending = asyncio.ensure_future(anext(items))
+            await asyncio.wait({pending}, timeout=max(0, beat - clock()))
+            if clock() >= beat:
+                beat = clock() + seconds
+                yield None
+            if pending.done():
+                try:
+                    item, pending = pending.result(), None
+                except StopAsyncIteration:
+                    return
+                yield item
+    finally:
+        if pending is not None:
+            # It has to end before the generator it comes from can be closed.
+            pending.cancel()
+            await asyncio.wait({pending})

@@ -5,19 +5,25 @@ The endpoint's own fields are endpoints.serializers'; what runs is added here.
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from endpoints.models import Endpoint
 from endpoints.serializers.endpoint import EndpointSerializer, account_key
+from endpoints.serializers.events import ReplicaQuery
+from endpoints.serializers.fields import CountField
 from replicas.hardware import TierHardware
+from replicas.logs.records import Line
 from replicas.models import Replica
 from replicas.states import ReplicaState
 
+LOG_LINES_MAX = 1000
 STATUSES = ("pending", "running", "succeeded", "failed", "unknown")
 _STATUS = {
     ReplicaState.WAITING: "pending",
@@ -151,3 +157,86 @@ def shown_tier(hardware: TierHardware) -> dict[str, Any]:
         "waiting": hardware.waiting,
         "price": None,
     }
+
+
+class MomentField(serializers.CharField):
+    """A moment in ISO 8601; UTC where it names no zone."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        # An unescaped "+" of an offset arrives as a blank.
+        text = re.sub(r" (\d\d:?\d\d)\Z", r"+\1", str(data))
+        try:
+            moment = parse_datetime(text)
+        except ValueError:
+            moment = None
+        if moment is None:
+            raise serializers.ValidationError(
+                "Write the time like 2026-03-01T12:00:00Z."
+            )
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class LogQuery(ReplicaQuery):
+    """Which lines are wanted."""
+
+    begin_time = MomentField(
+        required=False, help_text="From then on, ISO 8601. Empty: the newest lines."
+    )
+    end_time = MomentField(required=False, help_text="Up to then, not including it.")
+    max_lines = CountField(
+        1, LOG_LINES_MAX, f"Enter 1 to {LOG_LINES_MAX:,} lines.", required=False
+    )
+
+
+class LogLineSerializer(serializers.Serializer[Any]):
+    """One line; `data` is as the container wrote it, colours included."""
+
+    timestamp = serializers.DateTimeField()
+    replica_id = serializers.CharField(allow_null=True)
+    attempt = serializers.IntegerField(help_text="Which container of that replica.")
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        choices=("stdout", "stderr", "system")
+    )
+    level = serializers.ChoiceField(choices=("info", "warn", "error"))
+    data = serializers.CharField()  # type: ignore[assignment]
+
+
+def shown_line(line: Line) -> dict[str, Any]:
+    return {
+        "timestamp": _moment(line.at // 1000),
+        "replica_id": str(line.attempt.replica_id),
+        "attempt": line.attempt.attempt,
+        "source": line.src,
+        "level": line.level,
+        "data": line.text,
+    }
+
+
+def shown_page_line(line: dict[str, Any]) -> dict[str, Any]:
+    """The same of a line that was made for a page (Line.to_page)."""
+    return {
+        "timestamp": _moment(round(line["t"] * 1000)),
+        "replica_id": line["k"].partition(":")[0],
+        "attempt": line["a"],
+        "source": line["src"],
+        "level": line["level"],
+        "data": line["text"],
+    }
+
+
+def shown_gap(count: int) -> dict[str, Any]:
+    """In place of lines that came faster than a stream can follow."""
+    return {
+        "timestamp": _moment(round(timezone.now().timestamp() * 1e6)),
+        "replica_id": None,
+        "attempt": 0,
+        "source": "system",
+        "level": "warn",
+        "data": f"{count:,} lines were left out here. The log's download has them.",
+    }
+
+
+def _moment(microseconds: int) -> str:
+    at = datetime.fromtimestamp(microseconds // 1_000_000, UTC)
+    at = at.replace(microsecond=microseconds % 1_000_000)
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")

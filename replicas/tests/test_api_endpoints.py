@@ -489,6 +489,7 @@ def test_a_secret_is_in_no_answer(alice, with_secret):
         "/v1/endpoint/whisper",
         "/v1/endpoint/whisper/container/metadata",
         "/v1/events/whisper",
+        "/v1/logs/whisper",
         "/v1/account",
     ):
         answer = client.get(path)

@@ -1,0 +1,1 @@
+"""The API on what runs: endpoints with their replicas, hardware, logs."""
