@@ -121,6 +121,7 @@ class LogReader:
             except (redis.RedisError, OSError):
                 await asyncio.sleep(_AWAY_SECONDS)
                 news = await in_thread(lambda: self._read(self._cursors, _LINES))
+            _heed_cancel()
             if news:
                 yield news.message(self._total())
                 await asyncio.sleep(_PACE)
@@ -215,6 +216,13 @@ class LogReader:
     def _learn_attempts(self) -> None:
         for attempt in store.attempts(self._endpoint_id):
             self._attempts[attempt.key] = attempt
+
+
+def _heed_cancel() -> None:
+    """The client may swallow a cancellation that comes while it connects."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _to_page(line: Line) -> dict[str, Any]:

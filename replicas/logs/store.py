@@ -35,10 +35,10 @@ __all__ = [
     "masker_for",
     "newest",
     "read",
-    "text_stream",
     "strip_escapes",
     "system",
     "tail",
+    "text_stream",
 ]
 
 log = logging.getLogger(__name__)

@@ -123,6 +123,7 @@ class Writer:
     def __init__(self) -> None:
         self._valkey = async_valkey()
         self._rest_until = 0.0
+        self._closing = False
         self._dirty: set[Sink] = set()
         self._news = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="logs")
@@ -153,8 +154,10 @@ class Writer:
         return set()
 
     async def close(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        # Not cancelled: what is being written is also published.
+        self._closing = True
+        self._news.set()
+        await self._task
         self._thread.shutdown()
         await self._valkey.aclose()
 
@@ -164,7 +167,7 @@ class Writer:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        while not self._closing or self._dirty:
             await self._news.wait()
             self._news.clear()
             sinks, self._dirty = self._dirty, set()

@@ -5,15 +5,11 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
-from django.utils import timezone
 
-from endpoints.tests.factories import EndpointFactory, secret_var, spec
-from replicas.engine.base import LogChunk, Wanted
+from replicas.engine.base import Wanted
 from replicas.engine.fake import FakeEngine, FakeImage, FakeStreams, World
 from replicas.logs import store
 from replicas.logs.follow import LogFollower
-from replicas.models import Replica
-from replicas.states import ReplicaState
 from replicas.tests.factories import ReplicaFactory
 
 pytestmark = [
