@@ -11,3 +11,7 @@ urlpatterns = [
     path("v1/", include("console.api_urls")),
     path("admin/", admin.site.urls),
 ]
+
+handler404 = "console.errors.not_found"
+handler403 = "console.errors.forbidden"
+handler500 = "console.errors.broken"

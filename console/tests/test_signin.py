@@ -43,7 +43,11 @@ def test_the_right_password_leads_to_where_one_wanted_to_go(client, alice):
 def test_another_site_is_no_place_to_go(client, alice):
     answer = client.post(
         "/sign-in/",
-        {"username": "alice", "password": "alice-secret", "next": "//elsewhere.example"},
+        {
+            "username": "alice",
+            "password": "alice-secret",
+            "next": "//elsewhere.example",
+        },
     )
     assert answer.url == "/endpoints/"
 

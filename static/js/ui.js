@@ -260,6 +260,8 @@
     $$(".switch[aria-controls],.disclose").forEach(UI.reveal);
     var th = document.documentElement.dataset.theme || "auto";
     $$("[data-set-theme]").forEach(function (x) { x.setAttribute("aria-checked", x.dataset.setTheme === th); });
+    /* what the server has to say about the last post: a toast here, a notice without JS */
+    $$("[data-toast]").forEach(function (n) { UI.toast($(".notice-body", n).textContent); n.remove(); });
     /* anything marked data-autofocus-error gets focus, as after a rejected post */
     var bad = $("[data-autofocus-error]"); if (bad) bad.focus();
   });

@@ -1,0 +1,70 @@
+"""Pages for what went wrong: each says what, and what to do next."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+log = logging.getLogger(__name__)
+
+
+@login_not_required
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    context = {
+        "title": "There is nothing at this address",
+        "text": "The endpoint may have been deleted or renamed, "
+        "or the link is cut short.",
+        "bubbles": ["slot"] * 3,
+    }
+    return render(request, "404.html", context, status=404)
+
+
+@login_not_required
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    # Who raises PermissionDenied may say whose it is.
+    owner = getattr(exception, "owner", "")
+    context = {
+        "title": "This endpoint belongs to someone else"
+        if owner
+        else "This is not open to you",
+        "text": "Sign in as somebody who may see it.",
+        "owner": owner,
+        "bubbles": ["stopped"] * 3,
+    }
+    return render(request, "403.html", context, status=403)
+
+
+@login_not_required
+def stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's check of the form's origin failed."""
+    log.warning("A form was refused on %s: %s", request.path, reason)
+    context = {
+        "title": "This form is out of date",
+        "text": "You may have signed in or out in another tab. "
+        "Go back, reload the page and send the form again.",
+        "bubbles": ["stopped"] * 3,
+    }
+    return render(request, "403.html", context, status=403)
+
+
+@login_not_required
+def broken(request: HttpRequest) -> HttpResponse:
+    """Something of ours failed. Neither database nor session is asked for anything."""
+    reference = f"{secrets.token_hex(2)}-{secrets.token_hex(2)}"
+    # Django calls this while it handles the exception.
+    failed = sys.exc_info()
+    log.error("Reference %s: %s failed", reference, request.path, exc_info=failed)
+    context = {
+        "title": "The console hit a problem",
+        "reference": reference,
+        "path": request.get_full_path() if request.method == "GET" else request.path,
+        "bubbles": ["ready", "failed", "ready"],
+    }
+    # Without the request no context processor runs, so a lost database is no matter.
+    return HttpResponse(render_to_string("500.html", context), status=500)
