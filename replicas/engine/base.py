@@ -168,7 +168,8 @@ class LogChunk:
     """Part of a container's output: nanoseconds since the epoch, stream, bytes.
 
     A line over 16 KiB comes in several chunks that share `at`; only the last one has
-    `complete` set. The text never includes the newline.
+    `complete` set. The text never includes the newline. A last line without one is
+    completed by an empty chunk when the container has ended.
     """
 
     at: int

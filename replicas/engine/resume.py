@@ -16,6 +16,8 @@ class Place:
         self.at = since
         self._count = 0
         self._drop = 0
+        # Time of the last part of a line that has not ended, by stream.
+        self._open: dict[str, int] = {}
 
     def again(self) -> None:
         """The next batches are read anew from `at`."""
@@ -28,6 +30,10 @@ class Place:
         if batch:
             self._note(batch)
         return batch
+
+    def endings(self) -> list[LogChunk]:
+        """What completes the lines that no newline ended, once the output is over."""
+        return [LogChunk(at, stream, "") for stream, at in self._open.items()]
 
     def _without_known(self, batch: list[LogChunk]) -> list[LogChunk]:
         known = 0
@@ -48,3 +54,12 @@ class Place:
         whole = same == len(batch) and newest == self.at
         self._count = self._count + same if whole else same
         self.at = newest
+        if self._open or not all(chunk.complete for chunk in batch):
+            self._note_open(batch)
+
+    def _note_open(self, batch: list[LogChunk]) -> None:
+        for chunk in batch:
+            if chunk.complete:
+                self._open.pop(chunk.stream, None)
+            else:
+                self._open[chunk.stream] = chunk.at

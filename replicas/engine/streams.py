@@ -91,6 +91,8 @@ class DockerStreams:
                 await asyncio.sleep(_BREATH)
         async for batch in self._read(container_id, place, follow=False):
             yield batch
+        if endings := place.endings():
+            yield endings
 
     async def _read(
         self, container_id: str, place: Place, *, follow: bool
@@ -180,10 +182,21 @@ class DockerStreams:
         return await self._image(image)
 
     async def _build(self, tag: str, build: str, tell: Tell) -> ImageInfo:
+        meter, paced = BuildMeter(time.monotonic), _Paced(tell)
+        try:
+            await self._run_build(tag, build, meter, paced)
+        except EngineRefused as error:
+            # The engine cannot read the Dockerfile.
+            raise errors.build_failed("", str(error), []) from error
+        paced.last()
+        return await self._image(tag)
+
+    async def _run_build(
+        self, tag: str, build: str, meter: BuildMeter, paced: _Paced
+    ) -> None:
         context = await asyncio.to_thread(contexts.pack, build)
         headers = await asyncio.to_thread(registry_auth.build_headers)
         headers["Content-Type"] = "application/x-tar"
-        meter, paced = BuildMeter(time.monotonic), _Paced(tell)
         async with self._wire.open(
             "POST",
             "/build",
@@ -196,8 +209,6 @@ class DockerStreams:
                 if said := _error_in(message):
                     raise _build_error(meter, said)
                 paced.tell(meter.feed(message))
-        paced.last()
-        return await self._image(tag)
 
     async def _image(self, reference: str) -> ImageInfo:
         return translate.image_info(await self._wire.json(f"/images/{reference}/json"))

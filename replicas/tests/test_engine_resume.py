@@ -52,3 +52,11 @@ def test_what_is_gone_from_the_log_is_not_dropped_later():
     place.fresh(WHOLE[:4])
     place.again()
     assert place.fresh(WHOLE[4:]) == WHOLE[4:]
+
+
+def test_a_line_that_never_ended_is_completed():
+    place = Place(0)
+    place.fresh(WHOLE[:3])
+    assert place.endings() == [LogChunk(30, "stdout", "")]
+    place.fresh(WHOLE[3:])
+    assert place.endings() == []

@@ -54,7 +54,7 @@ class Registry:
         return sum(one["size"] for one in json.loads(self.manifest)["layers"])
 
     async def open(self, *, random_bytes: int) -> Registry:
-        self._fill([tiny.rootfs(), _ballast(random_bytes)])
+        self._fill([tiny.rootfs(os.urandom(16)), _ballast(random_bytes)])
         app = web.Application()
         app.router.add_get("/v2/", self._base)
         app.router.add_get("/v2/app/manifests/{ref}", self._manifests)

@@ -34,8 +34,11 @@ def _is_static(path: Path) -> bool:
     return "not a dynamic executable" in asked.stdout + asked.stderr
 
 
-def rootfs() -> bytes:
-    """A file system as a tar: busybox, its links, and the folders programs expect."""
+def rootfs(note: bytes = b"") -> bytes:
+    """A file system as a tar: busybox, its links, and the folders programs expect.
+
+    Another `note` makes another layer, which no engine has already.
+    """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for folder in ("bin", "tmp", "proc", "dev", "www", "data"):
@@ -50,6 +53,9 @@ def rootfs() -> bytes:
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "/bin/busybox"
             tar.addfile(link)
+        entry = tarfile.TarInfo("www/note")
+        entry.size = len(note)
+        tar.addfile(entry, io.BytesIO(note))
         page = b"hello from a tiny container\n"
         entry = tarfile.TarInfo("www/index.html")
         entry.size, entry.mode = len(page), 0o644
