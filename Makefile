@@ -16,7 +16,7 @@ help:
 	@echo "make images           the base image, on a machine without a registry too"
 	@echo "make test [ARGS=…]    set up and run every check and test"
 	@echo "make check            linters and types only"
-	@echo "make bench [ARGS=…]   the benchmarks"
+	@echo "make bench [ARGS=…]   the benchmarks, or those of that name"
 	@echo "make lock             pin the newest packages that fit"
 
 up:

@@ -61,15 +61,18 @@ def run(config: Config, verb: str, words: list[str]) -> int:
             begun = time.monotonic()
             set_up(config)
             clock["set up"] = time.monotonic() - begun
-            todo = stages(config, words) if verb == "test" else [bench(config, words)]
-            return run_stages(config, todo, clock)
+            make = stages if verb == "test" else benchmarks
+            return run_stages(config, make(config, words), clock)
         finally:
             stop_engine(config)
             tell(clock)
 
 
-def bench(config: Config, words: list[str]) -> Stage:
-    return Stage("bench", (str(config.python), "-m", "benchmarks", *words))
+def benchmarks(config: Config, words: list[str]) -> list[Stage]:
+    """Every benchmark, or those whose name holds one of the words."""
+    found = sorted((config.root / "benchmarks").glob("bench_*.py"))
+    chosen = [p for p in found if not words or any(word in p.stem for word in words)]
+    return [Stage(p.stem, (str(config.python), str(p))) for p in chosen]
 
 
 def set_up(config: Config) -> None:

@@ -29,9 +29,12 @@ def test_every_setting_is_explained():
 
 
 def test_every_link_between_documents_leads_somewhere():
-    broken = []
-    for page in [*DOCS.rglob("*.md"), settings.BASE_DIR / "README.md"]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-            if not (page.parent / target).exists():
-                broken.append(f"{page.name} -> {target}")
+    pages = [*DOCS.rglob("*.md"), settings.BASE_DIR / "README.md"]
+    link = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+    broken = [
+        f"{page.name} -> {target}"
+        for page in pages
+        for target in link.findall(page.read_text())
+        if not (page.parent / target).exists()
+    ]
     assert broken == []

@@ -1,0 +1,52 @@
+"""Headless Chromium for tests, and a person who signs in with it."""
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium):
+    """A fresh browser profile; scripts that fail on a page fail the test."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(15_000)
+    complaints = []
+    context.on("weberror", lambda found: complaints.append(str(found.error)))
+    yield context
+    context.close()
+    assert complaints == []
+
+
+def sign_in(page, console, user="admin", password=None):
+    page.goto(f"{console.url}/")
+    page.get_by_label("User name").fill(user)
+    page.get_by_label("Password", exact=True).fill(password or console.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/endpoints/")
+
+
+@pytest.fixture
+def page(context, console):
+    """A tab of admin, signed in, on the endpoints list."""
+    page = context.new_page()
+    sign_in(page, console)
+    return page
