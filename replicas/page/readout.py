@@ -163,13 +163,12 @@ def _coming(facts: Facts, coming: list[Seen]) -> Readout:
     ready = len(facts.of(ReplicaState.READY))
     if ready:
         return Readout(
-            seen.state,
+            ReplicaState.READY,
             _ready_of(facts, ""),
             f"{ready} ready, {len(coming)} on the way",
             (Part(f"{seen.name}: {lower_first(headline)}, "), *_within(sentence)),
             replica=seen,
             answering=True,
-            part=seen.part,
         )
     alone = len(facts.replicas) == 1
     return Readout(

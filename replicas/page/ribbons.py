@@ -17,7 +17,6 @@ _WORDS = {
     "up": "starting",
     "ready": "ready",
     "fail": "failed",
-    "end": "stopping",
 }
 _KINDS: dict[str, str] = {
     Reason.WAITING: "wait",
@@ -34,8 +33,9 @@ _KINDS: dict[str, str] = {
     Reason.EXITED: "fail",
     Reason.GONE: "fail",
     Reason.FAILED: "fail",
-    Reason.DRAINING: "end",
-    Reason.STOPPING: "end",
+    # Going out of service is drawn as being off.
+    Reason.DRAINING: "",
+    Reason.STOPPING: "",
     Reason.STOPPED: "",
 }
 

@@ -72,7 +72,7 @@ def dialog(seen: Seen, facts: Facts) -> Dialog:
         state=seen.state,
         part=seen.part,
         caption=caption(seen, facts),
-        gpu=seen.gpu or ("None" if replica.node_id else "None yet"),
+        gpu=_gpu(seen, facts),
         node=replica.node_id or "None yet",
         started=(clock(began),),
         took_word=word,
@@ -83,6 +83,18 @@ def dialog(seen: Seen, facts: Facts) -> Dialog:
         answering=seen.state is ReplicaState.READY,
         ended=seen.state is ReplicaState.STOPPED,
     )
+
+
+def _gpu(seen: Seen, facts: Facts) -> str:
+    """What it holds; once that is given back, what its story says it had."""
+    if not facts.endpoint.tier.gpus:
+        return "None needed"
+    if seen.gpu:
+        return seen.gpu
+    for row in reversed(seen.rows):
+        if row.reason == Reason.ASSIGNED and row.at:
+            return row.detail.rpartition(" on ")[0] or row.detail or "Given back"
+    return "None yet"
 
 
 def _took(seen: Seen, facts: Facts, began: datetime) -> tuple[str, Sentence]:

@@ -75,14 +75,16 @@ def _steps(facts: Facts, seen: Seen) -> tuple[Step, ...]:
 def _this_attempt(rows: Sequence[Row]) -> Sequence[Row]:
     for index in range(len(rows) - 1, -1, -1):
         if rows[index].reason == Reason.RETRYING:
-            return rows[index:]
+            return rows[index + 1 :]
     return rows
 
 
 def _newest(rows: Sequence[Row], group: int) -> list[Row]:
     """This attempt's rows of a step, or earlier ones where it had none."""
     now = [row for row in _this_attempt(rows) if row.group == group]
-    return now or [row for row in rows if row.group == group]
+    return now or [
+        row for row in rows if row.group == group and row.reason != Reason.RETRYING
+    ]
 
 
 def _phase(seen: Seen, group: int, rows: list[Row], *, later: bool) -> str:
