@@ -38,7 +38,7 @@ class TooLarge(exceptions.APIException):
 
 
 class JSONParser(BaseParser):
-    """JSON as RFC 8259 has it: UTF-8, no NaN, and no more than BODY_MAX bytes."""
+    """A JSON object as RFC 8259 has it: UTF-8, no NaN; at most BODY_MAX bytes."""
 
     media_type = "application/json"
 
@@ -52,7 +52,7 @@ class JSONParser(BaseParser):
         if len(body) > BODY_MAX:
             raise TooLarge
         try:
-            return json.loads(body.decode(), parse_constant=_no_constant)
+            value = json.loads(body.decode(), parse_constant=_no_constant)
         except UnicodeDecodeError:
             raise exceptions.ParseError("The body is not UTF-8. Send JSON.") from None
         except json.JSONDecodeError as error:
@@ -65,6 +65,9 @@ class JSONParser(BaseParser):
                 "The body is not JSON that can be read here. "
                 "Check it for NaN, very long numbers and deep nesting."
             ) from None
+        if not isinstance(value, dict):
+            raise exceptions.ParseError('Send a JSON object, such as {"name": "app"}.')
+        return value
 
 
 def _no_constant(name: str) -> None:

@@ -42,8 +42,8 @@ class Schema(SpectacularAPIView):
     renderer_classes = [
         OpenApiJsonRenderer2,
         OpenApiJsonRenderer,
-        OpenApiYamlRenderer,
         OpenApiYamlRenderer2,
+        OpenApiYamlRenderer,
     ]
 
 

@@ -7,8 +7,10 @@ import pytest
 import yaml
 from django.core.management import call_command
 from django.test import Client
-from rest_framework.test import APIClient
+from rest_framework.exceptions import ValidationError
+from rest_framework.test import APIClient, APIRequestFactory
 
+from console.api import explain
 from endpoints.keys import make_token, revoke
 from endpoints.models import Endpoint
 from endpoints.tests.factories import (
@@ -18,6 +20,7 @@ from endpoints.tests.factories import (
     UserFactory,
     caller,
 )
+from replicas.serializers import RunningEndpointSerializer
 
 pytestmark = pytest.mark.django_db
 
@@ -117,9 +120,9 @@ def test_last_use_of_a_token_is_noted(alice):
         (b'{"port": NaN}', "NaN"),
         (b'{"port": ' + b"9" * 5000 + b"}", "long numbers"),
         (b"[" * 100_000, "deep nesting"),
-        (b"[]", "Send a JSON object."),
-        (b"null", "Send a JSON object."),
-        (b'"whisper"', "Send a JSON object."),
+        (b"[]", "Send a JSON object"),
+        (b"null", "Send a JSON object"),
+        (b'"whisper"', "Send a JSON object"),
         (b'{"\\ud800": 1}', "4 fields need a change."),
     ],
 )
@@ -216,8 +219,8 @@ def test_the_schema_is_valid_and_complete(capsys):
     ("asked", "accept", "kind"),
     [
         ("", "*/*", "application/json"),
-        ("", "application/vnd.oai.openapi", "application/vnd.oai.openapi"),
-        ("?format=yaml", "*/*", "yaml"),
+        ("", "application/yaml", "application/yaml"),
+        ("?format=yaml", "*/*", "application/yaml"),
         ("?format=json", "*/*", "json"),
     ],
 )
@@ -248,26 +251,37 @@ ODD = [
 ]  # fmt: skip
 
 
-def test_no_input_breaks_it(alice):
-    """Every field with every odd value, and bodies of odd values in odd places."""
+def test_no_value_breaks_a_field(alice):
+    TierFactory()
+    known = EndpointFactory(name="known", owner=alice)
+    request = APIRequestFactory().post("/v1/endpoint")
+    for field in RunningEndpointSerializer().fields:
+        for value in ODD:
+            for row in (None, known):
+                asked = RunningEndpointSerializer(
+                    row, data={**WISH, field: value}, partial=row is not None
+                )
+                if asked.is_valid():
+                    continue
+                answer = explain(ValidationError(asked.errors), {"request": request})
+                for sentences in answer.data["error"]["fields"].values():
+                    assert all(sentence.endswith((".", "?")) for sentence in sentences)
+
+
+def test_no_body_breaks_it(alice):
+    """Odd values in some fields at once, on the way through everything."""
     TierFactory()
     client = caller(alice)
     EndpointFactory(name="known", owner=alice)
-    fields = client.get("/v1/endpoint/known").json()
+    fields = sorted(client.get("/v1/endpoint/known").json())
     dice = random.Random(7)
-    bodies = [{**WISH, field: value} for field in fields for value in ODD]
-    bodies += [
-        {name: dice.choice(ODD) for name in dice.sample(sorted(fields), 5)}
-        for _ in range(200)
-    ]
-    for number, body in enumerate(bodies):
-        wish = {**body, "name": body["name"]} if "name" in body else body
-        if wish.get("name") == WISH["name"]:
-            wish = {**wish, "name": f"whisper-{number}"}
+    for number in range(60):
+        odd = {name: dice.choice(ODD) for name in dice.sample(fields, number % 4 + 1)}
+        wish = {**WISH, "name": f"whisper-{number}", **odd}
         made = client.post("/v1/endpoint", wish, format="json")
         assert made.status_code in {201, 400, 409}, (wish, made.content)
-        changed = client.patch("/v1/endpoint/known", body, format="json")
-        assert changed.status_code in {200, 400}, (body, changed.content)
+        changed = client.patch("/v1/endpoint/known", odd, format="json")
+        assert changed.status_code in {200, 400}, (odd, changed.content)
         for answer in (made, changed):
             if answer.status_code >= 400:
                 error(answer)
@@ -297,7 +311,6 @@ def test_no_address_breaks_it(alice, path):
     "kind",
     [
         "application/json; charset=rot13",
-        "application/json; charset=\x00",
         "multipart/form-data",
         "multipart/form-data; boundary=" + "x" * 300,
         "application/json; charset=utf-16",

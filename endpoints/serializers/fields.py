@@ -152,7 +152,6 @@ class StrictSerializer(serializers.Serializer[Any]):
     """
 
     reported: Mapping[str, str] = {}
-    default_error_messages = {"invalid": "Send a JSON object."}
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
