@@ -56,9 +56,7 @@ def result(before: dict[str, Row], after: dict[str, Row]) -> dict[str, object]:
         passed = row.age_seconds - first.age_seconds
         each[name] = {
             "memory_mb": round(row.memory_bytes / 1e6, 1),
-            "core_percent": round(
-                100 * used / (row.age_seconds - first.age_seconds), 2
-            ),
+            "core_percent": round(100 * used / passed, 2),
         }
     return {
         "processes": each,
