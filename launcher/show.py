@@ -83,26 +83,33 @@ def run_logged(
     todo: str,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-) -> None:
+    capture: bool = False,
+) -> str:
     """Run a command with its output in `log` and its progress on the screen.
 
-    Raises LaunchError with the end of that output when it fails.
+    capture: standard output is returned instead, and kept nowhere; a few lines only.
+    Raises LaunchError with the end of the log when it fails.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with step(title) as line, log.open("wb") as out:
-        with subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE if capture else out,
+            stderr=out if capture else subprocess.STDOUT,
             env=env,
             cwd=cwd,
-        ) as process:
+            text=True,
+        )
+        with process:
             while True:
                 try:
-                    code = process.wait(timeout=1)
+                    said, _ = process.communicate(timeout=1)
                     break
                 except subprocess.TimeoutExpired:
                     line.news("".join(last_lines(log, count=1, reach=400)))
-        if code:
-            raise LaunchError(f"{title} failed (exit code {code}).", todo, log)
+        if process.returncode:
+            raise LaunchError(
+                f"{title} failed (exit code {process.returncode}).", todo, log
+            )
+    return said or ""

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +16,7 @@ from launcher.engine import ensure_engine, look_for_engine, stop_engine
 from launcher.errors import LaunchError
 from launcher.install import find_missing, install
 from launcher.services import all_services
-from launcher.show import say, span, step
+from launcher.show import run_logged, say, span
 from launcher.supervisor import AlreadyRunning, Supervisor, log_of, only_one
 
 # Below this an image build or a database write soon fails in stranger words.
@@ -86,24 +85,15 @@ def prepare(config: Config) -> str:
     env = dict(config.env)
     if password := os.environ.get("ALIGHT_ADMIN_PASSWORD"):
         env["ALIGHT_ADMIN_PASSWORD"] = password
-    log = config.logs / "prepare.log"
-    with step("Preparing database, static files and catalogue"), log.open("wb") as out:
-        done = subprocess.run(
-            [str(config.python), "manage.py", "prepare"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=out,
-            text=True,
-            cwd=config.root,
-            env=env,
-        )
-        if done.returncode:
-            raise LaunchError(
-                "The database, static files or catalogue could not be prepared.",
-                "Mend what the lines above name, then run make up again.",
-                log,
-            )
-    return done.stdout.strip()
+    return run_logged(
+        "Preparing database, static files and catalogue",
+        [str(config.python), "manage.py", "prepare"],
+        log=config.logs / "prepare.log",
+        todo="Mend what the lines above name, then run make up again.",
+        env=env,
+        cwd=config.root,
+        capture=True,
+    ).strip()
 
 
 # --- The start ---------------------------------------------------------------

@@ -49,3 +49,16 @@ def test_progress_bars_count_as_one_line(tmp_path):
 )
 def test_how_a_process_ended(code, words):
     assert ending(code) == words
+
+
+def test_what_is_captured_is_in_no_file(tmp_path):
+    log = tmp_path / "all.log"
+    said = run_logged(
+        "Trying",
+        ["sh", "-c", "echo secret; echo b >&2"],
+        log=log,
+        todo="",
+        capture=True,
+    )
+    assert said == "secret\n"
+    assert log.read_text() == "b\n"
