@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 # Valkey, Docker and a whole console for those who ask.
-pytest_plugins = ["tests.services"]
+pytest_plugins = ["tests.services", "tests.browser"]
 
 
 @pytest.fixture(autouse=True)
