@@ -203,6 +203,9 @@ backend console from base
 
 defaults slots from base
   balance leastconn
+  # An unused connection to a replica is closed here within a second, so that no request
+  # is sent on one that the app is just closing (uvicorn does after 5 s).
+  default-server pool-purge-delay 200ms
 """
 
 
