@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from replicas.engine import base, names
 
+_REFUSED = "The Docker engine refused: "
+
 Sentence = Callable[[str, str], base.EngineError]
 
 
@@ -30,7 +32,7 @@ def translate(status: int, message: str, *, image: str = "") -> base.EngineError
     if status == 404 and image:
         return _not_found(image, said)
     reason = _clean(said) or "it gave no reason"
-    return base.EngineRefused(f"The Docker engine refused: {_ended(reason)}")
+    return base.EngineRefused(f"{_REFUSED}{_ended(reason)}")
 
 
 def unreachable(detail: str = "") -> base.EngineUnreachable:
@@ -51,9 +53,10 @@ def build_failed(step: str, detail: str, tail: list[str]) -> base.BuildFailed:
     code = re.search(r"returned a non-zero code: (\d+)", detail)
     why = f"with exit code {code[1]}" if code else f"and said: {_clean(detail)}"
     where = f"at “{_short(step)}” " if step else ""
+    shown = " Its last lines are below." if tail else ""
     return base.BuildFailed(
-        f"The build failed {where}{_ended(why)} Its last lines are below; mend the "
-        "Dockerfile or what it needs, then try again.",
+        f"The build failed {where}{_ended(why)}{shown} Mend the Dockerfile or what it "
+        "needs, then try again.",
         tail=tail,
     )
 
@@ -196,7 +199,9 @@ _TABLE = [
 
 
 def _clean(said: str) -> str:
-    return _short(said.removeprefix("Error response from daemon: "), 300)
+    for prefix in ("Error response from daemon: ", _REFUSED):
+        said = said.removeprefix(prefix)
+    return _short(said, 300)
 
 
 def _short(text: str, limit: int = 120) -> str:

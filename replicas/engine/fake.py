@@ -30,7 +30,8 @@ from replicas.engine.base import (
     Wanted,
 )
 from replicas.engine.errors import translate, unreachable
-from replicas.engine.fake_world import Container, FakeImage, World
+from replicas.engine.fake_parts import Container, FakeImage
+from replicas.engine.fake_world import World
 from replicas.engine.sharing import Sharing
 
 __all__ = ["FakeEngine", "FakeImage", "FakeStreams", "World"]

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TypeVar
@@ -15,97 +15,15 @@ from replicas.engine.base import (
     EngineError,
     EngineEvent,
     EngineRefused,
-    FetchProgress,
-    ImageInfo,
     LogChunk,
     NodeInfo,
-    Observed,
     Wanted,
 )
-from replicas.engine.errors import bad_exit, translate, unreachable
+from replicas.engine.errors import translate, unreachable
+from replicas.engine.fake_parts import Container, FakeImage
 from replicas.engine.names import split_tag
 
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True)
-class FakeImage:
-    """An image and how its containers behave.
-
-    says: lines written at start. exits: the exit code of containers that end at once;
-    None for those that go on. listens: ports open once it runs; loopback: those only
-    its own processes reach. start_error: raised by `start`. stubborn: does not end when
-    asked to.
-    """
-
-    size: int = 100_000_000
-    layers: int = 4
-    ports: tuple[int, ...] = ()
-    volumes: tuple[str, ...] = ()
-    says: tuple[str, ...] = ()
-    exits: int | None = None
-    listens: tuple[int, ...] = ()
-    loopback: tuple[int, ...] = ()
-    start_error: EngineError | None = None
-    stubborn: bool = False
-
-    def info(self, reference: str) -> ImageInfo:
-        digest = sha256(reference.encode()).hexdigest()
-        return ImageInfo(
-            f"sha256:{digest}", self.size, self.layers, self.ports, self.volumes
-        )
-
-    def progress(self, verb: str, share: float) -> FetchProgress:
-        """How a fetch looks when `share` (0 to 1) of it is done."""
-        done = int(self.layers * share)
-        if verb == "build":
-            step = f"RUN step {done}"
-            return FetchProgress("build", done, self.layers, step=step, line="working")
-        return FetchProgress(
-            "pull",
-            done=int(self.size * share),
-            total=self.size,
-            layer=done,
-            layers=self.layers,
-            speed=self.size / 10,
-            unpacking=share >= 1,
-        )
-
-
-@dataclass
-class Container:
-    id: str
-    wanted: Wanted
-    node: str
-    address: str
-    image: FakeImage
-    running: bool = False
-    exit_code: int | None = None
-    oom: bool = False
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    error: str = ""
-    output: list[LogChunk] = field(default_factory=list)
-    pieces: list[tuple[str, bytes]] = field(default_factory=list)
-    listening: set[int] = field(default_factory=set)
-    loopback: set[int] = field(default_factory=set)
-
-    def observed(self) -> Observed:
-        program = (*self.wanted.command, *self.wanted.args, "")[0]
-        return Observed(
-            id=self.id,
-            name=self.wanted.name,
-            labels=dict(self.wanted.labels),
-            node=self.node,
-            running=self.running,
-            created=self.started_at is None,
-            exit_code=self.exit_code,
-            oom=self.oom,
-            address=self.address if self.running else "",
-            started_at=self.started_at,
-            finished_at=self.finished_at,
-            error=self.error or bad_exit(self.exit_code, program),
-        )
 
 
 class World:

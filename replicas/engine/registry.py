@@ -31,6 +31,15 @@ _MANIFESTS = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     ]
 )
+# Whatever a registry may answer, its manifest is a courtesy.
+_TROUBLE = (
+    aiohttp.ClientError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
@@ -43,7 +52,7 @@ async def layer_sizes(image: str, credentials: Credentials | None) -> dict[str, 
     try:
         async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
             return await _Asker(session, image, credentials).sizes()
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError) as error:
+    except _TROUBLE as error:
         log.debug("No layer sizes for %s: %s", image, error)
         return {}
 

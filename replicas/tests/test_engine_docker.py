@@ -108,7 +108,7 @@ async def listening(bench, container_id: str) -> str:
 async def test_the_host_reaches_a_replica_and_replicas_do_not(bench):
     address = await listening(bench, bench.run("listens"))
     assert b"tiny" in await asyncio.to_thread(get, address)
-    text = f"nc -w 2 {address} 8080 < /dev/null && echo open || echo closed"
+    text = f"nc -w 2 {address} 8080 < /dev/null 2>&1 && echo open || echo closed"
     _, lines = await run_to_end(bench, text)
     assert lines[-1].text == "closed"
 

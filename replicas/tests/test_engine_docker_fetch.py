@@ -13,7 +13,7 @@ from replicas.engine.base import (
     RegistryRefused,
     RegistryUnreachable,
 )
-from replicas.engine.streams import build_params
+from replicas.engine.fetching import build_params
 from replicas.tests.engine_fixtures import tiny
 from replicas.tests.engine_fixtures.bench import DockerBench
 
