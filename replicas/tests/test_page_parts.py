@@ -119,7 +119,7 @@ def test_the_track_of_a_second_attempt_counts_from_there():
     assert steps_of(known) == [
         ("Hardware", "done", "4 s"),
         ("Image", "done", "54 s"),
-        ("Container", "done", "5 s"),
+        ("Container", "done", "4 s"),
         ("Running", "now", "15 s"),
     ]
 

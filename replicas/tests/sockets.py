@@ -1,0 +1,97 @@
+"""A browser's end of a page's socket, without a browser."""
+
+from __future__ import annotations
+
+import json
+
+from asgiref.testing import ApplicationCommunicator
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+from channels.routing import URLRouter
+
+from console.routing import websocket_urlpatterns
+from endpoints.tests.factories import EndpointFactory
+from replicas.tests.factories import ReplicaFactory
+
+PATIENCE = 10
+
+
+class Socket(ApplicationCommunicator):
+    """One open page of `user`."""
+
+    def __init__(self, user, path, **scope):
+        super().__init__(
+            URLRouter(websocket_urlpatterns),
+            {
+                "type": "websocket",
+                "path": path,
+                "query_string": b"",
+                "headers": [],
+                "subprotocols": [],
+                "user": user,
+                **scope,
+            },
+        )
+
+    async def open(self):
+        await self.send_input({"type": "websocket.connect"})
+        answer = await self.receive_output(PATIENCE)
+        assert answer["type"] == "websocket.accept"
+
+    async def say(self, message):
+        await self.send_input(
+            {"type": "websocket.receive", "text": json.dumps(message)}
+        )
+
+    async def next(self):
+        output = await self.receive_output(PATIENCE)
+        assert output["type"] == "websocket.send", output
+        return json.loads(output["text"])
+
+    async def heard(self, kind):
+        """The next message of this kind; others before it are passed over."""
+        while True:
+            message = await self.next()
+            if message["kind"] == kind:
+                return message
+
+    async def closed(self):
+        """The code it is closed with."""
+        while True:
+            output = await self.receive_output(PATIENCE)
+            if output["type"] == "websocket.close":
+                return output["code"]
+
+
+def calls():
+    """A fixture's function: opens pages, ends them after the test."""
+    opened = []
+
+    async def call(user, path="/ws/endpoints/drawing/", have=None, **scope):
+        socket = Socket(user, path, **scope)
+        opened.append(socket)
+        await socket.open()
+        if have is not None:
+            await socket.say({"have": have})
+        return socket
+
+    yield call
+    for socket in opened:
+        socket.stop(exceptions=False)
+
+
+def drawing(alice):
+    """A fixture's function: Alice's endpoint with a replica on its way."""
+    endpoint = EndpointFactory(name="drawing", owner=alice)
+    ReplicaFactory(endpoint=endpoint, number=1, state="starting")
+    return endpoint
+
+
+async def news(topic, seq, kind="changed", data=None):
+    await get_channel_layer().group_send(
+        topic,
+        {"type": "news", "topic": topic, "seq": seq, "kind": kind, "data": data or {}},
+    )
+
+
+update = database_sync_to_async(lambda rows, **values: rows.update(**values))
