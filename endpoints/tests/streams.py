@@ -5,8 +5,7 @@ import json
 from contextlib import asynccontextmanager
 
 from asgiref.testing import ApplicationCommunicator
-
-from console.asgi import application
+from django.core.asgi import get_asgi_application
 
 # Long enough for a busy machine; nothing waits that long unless it is broken.
 PATIENCE = 20
@@ -71,7 +70,7 @@ async def listening(path, token, *, accept="*/*"):
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
-    communicator = ApplicationCommunicator(application, scope)
+    communicator = ApplicationCommunicator(get_asgi_application(), scope)
     await communicator.send_input({"type": "http.request", "body": b""})
     listener = Listener(communicator)
     await listener.start()
