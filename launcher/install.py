@@ -53,6 +53,8 @@ def find_missing(
         needed.append("python3-venv")
     if browser and not program("chromium"):
         needed.append("chromium")
+    if browser and not program("busybox"):
+        needed.append("busybox-static")  # tests make tiny images of it
     nice = []
     if config.domain == "localhost" and not resolves_localhost_names():
         nice.append("libnss-myhostname")
