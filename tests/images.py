@@ -1,0 +1,49 @@
+"""Container images that nobody prepared for Alight, made by hand for tests."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from docker import from_env
+
+from launcher.config import ROOT
+from replicas.tests.engine_fixtures import tiny
+
+# The Gradio of AUTOMATIC1111, whose queue is a websocket. The pins are what it needs.
+GRADIO_3 = """
+FROM python:3.11-slim
+RUN pip install --no-cache-dir gradio==3.41.2 gradio_client==0.5.0 'fastapi<0.100' \
+    'starlette<0.28' 'pydantic<2' 'httpx<0.25' 'huggingface_hub<0.24' 'numpy<2' \
+    'matplotlib<3.9' 'pandas<2.3' 'pillow<11' 'websockets<12' 'altair<5.3' 'jinja2<3.2'
+ENV GRADIO_ANALYTICS_ENABLED=False HF_HUB_OFFLINE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+COPY model.py app.py weights.npz ./
+CMD ["python", "app.py"]
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_image(docker_engine):
+    """A static busybox: `sh`, `httpd`, `nc`, `sleep`."""
+    client = from_env()
+    # A name of its own: the engine's tests remove theirs when they are done.
+    reference = tiny.ensure(client.api, f"alight-test/handmade:{os.getpid()}")
+    yield reference
+    client.images.remove(reference, force=True)
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def gradio_3_image(docker_engine):
+    """A web UI on Gradio 3. Kept afterwards: it takes minutes to make."""
+    source = ROOT / "templates_app" / "catalogue" / "builds" / "text-to-image"
+    client = from_env(timeout=900)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("model.py", "app.py", "weights.npz"):
+            shutil.copy(source / name, folder)
+        (Path(folder) / "Dockerfile").write_text(GRADIO_3)
+        image, _ = client.images.build(path=folder, tag="alight-test/gradio:3")
+    client.close()
+    return image.tags[0]
