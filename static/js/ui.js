@@ -120,7 +120,12 @@
     var b = tipTarget(e);
     if (b) { e.preventDefault(); showTip(b); pinned = true; } else if (open && pinned) hideTip();
   });
-  addEventListener("scroll", hideTip, { passive: true, capture: true });
+  /* A tip goes along with its button, until that is scrolled away. */
+  addEventListener("scroll", function () {
+    if (!open) return;
+    var r = open.getBoundingClientRect();
+    if (r.bottom < 0 || r.top > innerHeight) hideTip(); else place(tipOf(open), open);
+  }, { passive: true, capture: true });
   document.addEventListener("keydown", function (e) {
     if (e.key === "Escape" && open) { e.stopPropagation(); e.preventDefault(); hideTip(); }
   }, true);
