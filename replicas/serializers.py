@@ -146,7 +146,7 @@ def shown_tier(hardware: TierHardware) -> dict[str, Any]:
     gpu = bool(tier.gpus)
     return {
         "instance_name": tier.slug,
-        "display_name": str(tier),
+        "display_name": str(tier) if gpu else tier.name,
         "vcpu": tier.cores,
         "ram": tier.memory_mb,
         "vram": tier.gpu_memory_gb,
