@@ -15,12 +15,16 @@ from replicas.logs.lines import Assembler
 from replicas.logs.records import Attempt
 from replicas.logs.resume import Position, position
 from replicas.logs.secrets import masker
-from replicas.logs.writer import Sink, Writer
+from replicas.logs.sink import Sink
+from replicas.logs.writer import Writer
 
 log = logging.getLogger(__name__)
 
 # Between two looks at a stream that ended, and while the engine is away.
 _AGAIN_SECONDS = 0.05
+# How far back from the last line on file to look for others (ns): lines of the two
+# streams may be a little out of order. Having just read them all, less will do.
+_FIRST_MARGIN, _AGAIN_MARGIN = 2_000_000_000, 200_000_000
 _FLUSH_SECONDS = 5.0
 _WAITS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -74,7 +78,10 @@ class Following:
     async def _follow(self, sink: Sink) -> None:
         looks, failures = 0, 0
         while True:
-            at = await asyncio.to_thread(position, self.target.attempt, time.time_ns())
+            margin = _FIRST_MARGIN if looks == 0 else _AGAIN_MARGIN
+            at = await asyncio.to_thread(
+                position, self.target.attempt, time.time_ns(), margin
+            )
             assembler = Assembler()
             try:
                 wrote = await self._pass(sink, at, assembler)

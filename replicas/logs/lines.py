@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
-
 from replicas.engine.base import LogChunk
 
 # Letters of a line that are kept.
@@ -14,41 +11,35 @@ _HELD = 4 * MAX_TEXT
 CUT_NOTE = " … the rest of this line was left out"
 
 
-class Raw(NamedTuple):
-    """A line as the container wrote it, without its newline."""
-
-    at: int
-    stream: str
-    text: str
-
-
 class Assembler:
     """Joins the chunks of long lines; a line has the time of its first chunk."""
 
     def __init__(self) -> None:
         self._open: dict[str, _Growing] = {}
 
-    def feed(self, chunks: Iterable[LogChunk]) -> list[Raw]:
+    def feed(self, chunks: list[LogChunk]) -> list[LogChunk]:
         """The lines that these chunks completed, in the order they ended."""
-        done: list[Raw] = []
         growing = self._open
+        if not growing and all(chunk.complete for chunk in chunks):
+            return chunks
+        done: list[LogChunk] = []
         for chunk in chunks:
             stream = chunk.stream
             if chunk.complete and stream not in growing:
-                done.append(Raw(chunk.at, stream, chunk.text))
+                done.append(chunk)
                 continue
             line = growing.setdefault(stream, _Growing(chunk.at))
             line.add(chunk.text)
             if chunk.complete:
-                done.append(Raw(line.at, stream, line.text()))
+                done.append(LogChunk(line.at, stream, line.text()))
                 del growing[stream]
         return done
 
-    def flush(self) -> list[Raw]:
+    def flush(self) -> list[LogChunk]:
         """What is left without a newline, once the container has ended."""
-        left = [Raw(line.at, s, line.text()) for s, line in self._open.items()]
+        left = [LogChunk(line.at, s, line.text()) for s, line in self._open.items()]
         self._open.clear()
-        return sorted(left)
+        return sorted(left, key=lambda line: line.at)
 
 
 class _Growing:

@@ -1,8 +1,7 @@
 """Where to go on following a container, and what of it is already on file.
 
 The engine gives output from a moment on, inclusively. What an attempt's file holds from
-shortly before its last line is therefore counted, and dropped when it comes again. The
-margin is there because two streams' lines may be a little out of order.
+shortly before its last line is therefore counted, and dropped when it comes again.
 """
 
 from __future__ import annotations
@@ -11,11 +10,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from replicas.engine.base import LogChunk
 from replicas.logs import files
-from replicas.logs.lines import Raw
 from replicas.logs.records import SOURCE_LETTERS, Attempt, Record
 
-_MARGIN = 2_000_000_000
 # Lines of ours in a row after which the container's own are looked for everywhere.
 _OURS = 200
 
@@ -28,13 +26,13 @@ class Position:
     since: int = 0
     known: Counter[tuple[int, str]] = field(default_factory=Counter)
 
-    def fresh(self, lines: list[Raw]) -> list[Raw]:
+    def fresh(self, lines: list[LogChunk]) -> list[LogChunk]:
         """Those that are not on file yet."""
         if not self.known:
             return lines
         return [line for line in lines if not self._had(line)]
 
-    def _had(self, line: Raw) -> bool:
+    def _had(self, line: LogChunk) -> bool:
         key = (line.at, SOURCE_LETTERS[line.stream])
         left = self.known.get(key, 0)
         if left > 1:
@@ -44,13 +42,13 @@ class Position:
         return left > 0
 
 
-def position(attempt: Attempt, now: int) -> Position:
-    """Where to follow from; `now` in nanoseconds."""
+def position(attempt: Attempt, now: int, margin: int) -> Position:
+    """Where to follow from: `margin` before the last line; all in nanoseconds."""
     recent = _container_lines(files.last_records(attempt, _OURS))
     if recent and recent[-1].at <= now:
-        since = recent[-1].at - _MARGIN
+        since = recent[-1].at - margin
         records = _container_lines(files.records_since(attempt, since))
-        if all(record.at <= recent[-1].at + _MARGIN for record in records):
+        if all(record.at <= recent[-1].at + margin for record in records):
             return Position(since, _count(r for r in records if r.at >= since))
     # Nothing yet, or the clock went back: times say nothing, so take all again.
     return Position(0, _count(_everything(attempt)))

@@ -11,110 +11,21 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 import redis
 
 from endpoints.valkey import async_valkey
+from replicas.engine.base import LogChunk
 from replicas.logs import feed
-from replicas.logs.files import LogFile
-from replicas.logs.levels import Levels
-from replicas.logs.lines import Raw, cut, resolve
-from replicas.logs.masks import Masker
-from replicas.logs.records import LEVEL_LETTERS, SOURCE_LETTERS, Attempt, Draft
+from replicas.logs.records import Attempt
+from replicas.logs.sink import Sink
 
 log = logging.getLogger(__name__)
 
-# Lines of one container written in one go, so that a flood delays nobody for long.
-_BATCH = 4000
-# A reader waits while so much of its container is unwritten.
-_LINES_HELD = 20_000
-_LETTERS_HELD = 8 * 1024 * 1024
 _RETRY_SECONDS = 1.0
 _VALKEY_SECONDS = 2.0
 _VALKEY_REST = 5.0
-
-
-class Sink:
-    """What one container wrote and nobody has written down yet."""
-
-    def __init__(self, attempt: Attempt, file: LogFile, masker: Masker) -> None:
-        self.attempt = attempt
-        self._file = file
-        self._masker = masker
-        self._levels: dict[str, Levels] = defaultdict(Levels)
-        self._waiting: list[Raw] = []
-        self._letters = 0
-        # Prepared, but not written: the disk was full.
-        self._drafts: list[Draft] = []
-        self.room = asyncio.Event()
-        self.empty = asyncio.Event()
-        self.room.set()
-        self.empty.set()
-
-    def put(self, lines: list[Raw]) -> None:
-        self._waiting.extend(lines)
-        self._letters += sum(len(line.text) for line in lines)
-        self.empty.clear()
-        if len(self._waiting) > _LINES_HELD or self._letters > _LETTERS_HELD:
-            self.room.clear()
-
-    def take(self) -> list[Raw]:
-        """The next lines to write; none while earlier ones could not be."""
-        if self._drafts:
-            return []
-        lines, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-        self._letters -= sum(len(line.text) for line in lines)
-        return lines
-
-    def settle(self) -> bool:
-        """After writing: let readers go on. True when more is waiting."""
-        if len(self._waiting) <= _LINES_HELD // 2:
-            self.room.set()
-        if not self._waiting and not self._drafts:
-            self.empty.set()
-            return False
-        return True
-
-    def give_up(self) -> None:
-        """Forget what is not written; the engine still has it."""
-        self._waiting, self._drafts = [], []
-        self._letters = 0
-        self._file.close()
-        self.empty.set()
-
-    @property
-    def stuck(self) -> bool:
-        return bool(self._drafts)
-
-    def write(self, lines: list[Raw]) -> str:
-        """Prepare and write, in a thread: the records. Raises OSError."""
-        self._drafts.extend(self._prepare(lines))
-        if not self._drafts:
-            return ""
-        _, block = self._file.append(self._drafts)
-        self._drafts = []
-        return block
-
-    def _prepare(self, lines: list[Raw]) -> list[Draft]:
-        shown = [resolve(line.text) for line in lines]
-        # No text holds a newline, so all can be masked in one go.
-        whole = "\n".join([text for text, _ in shown])
-        texts = self._masker.mask(whole).split("\n")
-        levels = self._levels
-        return [
-            Draft(
-                at,
-                SOURCE_LETTERS[stream]
-                + LEVEL_LETTERS[levels[stream].of(text)]
-                + ("r" if redrew else "-"),
-                cut(text),
-            )
-            for (at, stream, _), text, (_, redrew) in zip(
-                lines, texts, shown, strict=True
-            )
-        ]
 
 
 class Writer:
@@ -129,7 +40,7 @@ class Writer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="logs")
         self._task = asyncio.create_task(self._run())
 
-    async def put(self, sink: Sink, lines: list[Raw]) -> None:
+    async def put(self, sink: Sink, lines: list[LogChunk]) -> None:
         """Take them; waits only while too much of this container is unwritten."""
         sink.put(lines)
         self._touch(sink)
@@ -171,8 +82,11 @@ class Writer:
             await self._news.wait()
             self._news.clear()
             sinks, self._dirty = self._dirty, set()
-            work = [(sink, sink.take()) for sink in sinks]
-            blocks = await loop.run_in_executor(self._thread, _write_all, work)
+            # Here and not in the thread: a busy thread would make every read of the
+            # loop wait for the interpreter's lock.
+            for sink in sinks:
+                _prepare(sink)
+            blocks = await loop.run_in_executor(self._thread, _write_all, sinks)
             for sink in sinks:
                 if sink.settle():
                     if sink.stuck:
@@ -200,18 +114,20 @@ class Writer:
             log.warning("Valkey took no log lines; pages are late", exc_info=True)
 
 
-def _write_all(work: list[tuple[Sink, list[Raw]]]) -> list[tuple[Attempt, str]]:
+def _prepare(sink: Sink) -> None:
+    try:
+        sink.prepare()
+    except Exception:
+        # One container's odd bytes must not end the logs of all others.
+        log.exception("Lines of replica %s were lost", sink.attempt.replica_id)
+
+
+def _write_all(sinks: set[Sink]) -> list[tuple[Attempt, str]]:
     blocks = []
-    for sink, lines in work:
+    for sink in sinks:
         try:
-            block = sink.write(lines)
+            if block := sink.write():
+                blocks.append((sink.attempt, block))
         except OSError:
             log.exception("The log of replica %s waits", sink.attempt.replica_id)
-            continue
-        except Exception:
-            # One container's odd bytes must not end the logs of all others.
-            log.exception("Lines of replica %s were lost", sink.attempt.replica_id)
-            continue
-        if block:
-            blocks.append((sink.attempt, block))
     return blocks
