@@ -54,7 +54,10 @@ DIALOG_FRAGMENTS = {DIALOG: "replicas/dialog.html"}
 LIST_FRAGMENTS = {
     name: f"replicas/list.html#{name}" for name in ("list-tally", "list-rows")
 }
-HARDWARE_FRAGMENTS = {"gpu-meter": "replicas/meter.html"}
+HARDWARE_FRAGMENTS = {
+    "gpu-meter": "replicas/meter.html",
+    "engine-down": "console/engine.html",
+}
 
 
 def draw(fragments: dict[str, str], context: dict[str, Any]) -> dict[str, str]:

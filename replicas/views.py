@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -112,8 +113,10 @@ def restart(request: Request, name: str) -> HttpResponse:
         if not replica_id.isdigit():
             return HttpResponse("Name a replica by its number.", status=400)
         chosen = chosen.filter(pk=int(replica_id))
-    for replica in chosen:
-        replica_services.restart(replica, request.user)
+    asked = [r for r in chosen if replica_services.restart(r, request.user)]
+    if asked:
+        named = " and ".join(f"Replica {replica.number}" for replica in asked)
+        messages.success(request, f"Restarting {named}")
     return _back(request, endpoint)
 
 

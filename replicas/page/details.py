@@ -116,7 +116,7 @@ def activity(events: Iterable[Event], now: datetime) -> list[Deed]:
         Deed(
             key=f"deed-{event.pk}",
             what=title(event.reason, event.data),
-            detail=event.message,
+            detail=event.message.rstrip("."),
             who=event.actor,
             at=event.at,
             age=since(event.at, now),

@@ -8,6 +8,7 @@ import asyncio
 import pytest
 from channels.db import database_sync_to_async
 from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
 
 from endpoints import live
 from endpoints.models import Endpoint
@@ -16,7 +17,7 @@ from endpoints.tests.factories import EndpointFactory, EventFactory
 from replicas import consumers, fragments
 from replicas.models import Replica
 from replicas.tests import sockets
-from replicas.tests.factories import ReplicaFactory
+from replicas.tests.factories import NodeFactory, ReplicaFactory
 from replicas.tests.sockets import news, update
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,7 +80,7 @@ async def test_the_first_picture_is_what_the_page_shows(
     still = consumers._COUNTING.sub(r"\1", page)
     for element, html in message["html"].items():
         assert f'id="{element}"' in html
-        if element != "gpu-meter":
+        if element not in fragments.HARDWARE_FRAGMENTS:
             assert consumers._COUNTING.sub(r"\1", html) in still
 
 
@@ -172,6 +173,18 @@ async def test_an_endpoint_that_was_given_away_is_gone(calls, drawing, alice, ch
     assert await socket.heard("gone")
 
 
+async def test_an_engine_that_went_away_is_said(calls, drawing, alice):
+    socket = await calls(alice, have={})
+    first = (await socket.heard("state"))["html"]["engine-down"]
+    assert " hidden" in first
+    lost = database_sync_to_async(NodeFactory)
+    await lost(name="gone", unreachable_since=timezone.now())
+    await news(live.HARDWARE_TOPIC, 3)
+    html = (await socket.heard("state"))["html"]
+    assert html.keys() == {"engine-down"}
+    assert " hidden" not in html["engine-down"]
+
+
 # --- The dialog ------------------------------------------------------------
 async def test_an_open_dialog_is_kept_up_to_date(calls, drawing, alice):
     replica = await Replica.objects.aget(endpoint=drawing)
@@ -212,7 +225,10 @@ async def test_the_list_shows_mine_and_its_changes(calls, drawing, alice):
     other = await database_sync_to_async(EndpointFactory)(name="of-bob")
     socket = await calls(alice, "/ws/endpoints/", have={})
     html = (await socket.heard("state"))["html"]
-    assert html.keys() == {"list-tally", "list-rows", "gpu-meter"}
+    assert html.keys() == {
+        *fragments.LIST_FRAGMENTS,
+        *fragments.HARDWARE_FRAGMENTS,
+    }
     assert "drawing" in html["list-rows"]
     assert other.name not in html["list-rows"]
     await update(Endpoint.objects.filter(pk=drawing.pk), public=True)
