@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from endpoints.ingress.answers import ANSWERS, content_security_policy
 from endpoints.ingress.routes import Place, slot_name
@@ -30,13 +31,15 @@ def render(setup: Setup, places: Mapping[str, Sequence[Place]] | None = None) ->
 
 def slot_section(slot: str, servers: int, places: Sequence[Place] = ()) -> str:
     """One slot. A place in use is written out, so that a restart finds it again."""
+    used = {int(p.name[1:]): p for p in places if p.ready}
     lines = [f"backend {slot} from slots"]
-    used = {place.name: place for place in places if place.ready}
-    if not used:
-        lines.append(f"  server-template s 1-{servers} 127.0.0.1:1 disabled")
-    else:
-        names = (f"s{number}" for number in range(1, servers + 1))
-        lines += [f"  server {name} {_where(used.get(name))}" for name in names]
+    lines += [f"  server s{number} {_where(used[number])}" for number in sorted(used)]
+    edges = [0, *sorted(used), servers + 1]
+    lines += [
+        f"  server-template s {before + 1}-{after - 1} 127.0.0.1:1 disabled"
+        for before, after in pairwise(edges)
+        if after - before > 1
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -64,9 +67,7 @@ def places_in(text: str) -> dict[str, list[Place]]:
     return found
 
 
-def _where(place: Place | None) -> str:
-    if place is None:
-        return "127.0.0.1:1 disabled"
+def _where(place: Place) -> str:
     address = f"[{place.address}]" if ":" in place.address else place.address
     limit = f" maxconn {place.limit}" if place.limit else ""
     return f"{address}:{place.port}{limit}"

@@ -131,16 +131,19 @@ class HAProxyIngress:
             value = map_value(answer)
             if value is not None:
                 tables[table][key] = value
-        tables[TOKENS] = map_rows(hap.ask([f"show map {TOKENS}"])[0])
+        tokens = hap.ask([f"show map {TOKENS}"])[0]
+        tables[TOKENS] = map_rows(tokens, having=f"/{route.name} ")
         return tables
 
     def _places(
         self, hap: Runtime, slots: Iterable[str]
     ) -> tuple[dict[str, list[Place]], dict[str, str]]:
-        """The servers of these slots, and the whole of upstreams.map."""
+        """The servers of these slots, and what upstreams.map says of them."""
         names = list(slots)
-        keys = map_rows(hap.ask([f"show map {UPSTREAMS}"])[0])
-        answers = hap.ask([f"show stat {slot} 4 -1" for slot in names])
+        told, *answers = hap.ask(
+            [f"show map {UPSTREAMS}", *(f"show stat {slot} 4 -1" for slot in names)]
+        )
+        keys = map_rows(told, having=f" {names[0]}/" if len(names) == 1 else "")
         found = zip(names, answers, strict=True)
         return {slot: slot_places(answer, keys) for slot, answer in found}, keys
 

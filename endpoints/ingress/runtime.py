@@ -20,6 +20,7 @@ _PROMPT = b"\n> "
 _CHANGED = re.compile(r"\[\d\]: (IP changed|port changed|no need to change|nothing)")
 
 
+_ROW = re.compile(r"^0x\S+ (\S+) (.*)$", re.MULTILINE)
 _COLUMNS = ("pxname", "svname", "qcur", "scur", "slim", "status", "addr")
 
 
@@ -92,14 +93,11 @@ class Runtime:
 # -- what the answers say ----------------------------------------------------------
 
 
-def map_rows(answer: str) -> dict[str, str]:
-    """`show map`: one "0x… key value" a line."""
-    rows: dict[str, str] = {}
-    for line in answer.splitlines():
-        parts = line.split(" ", 2)
-        if len(parts) == 3:
-            rows[parts[1]] = parts[2]
-    return rows
+def map_rows(answer: str, having: str = "") -> dict[str, str]:
+    """`show map`: one "0x… key value" a line. Only lines with that text in them."""
+    if having:
+        answer = "\n".join(line for line in answer.splitlines() if having in line)
+    return dict(_ROW.findall(answer))
 
 
 def map_value(answer: str) -> str | None:
