@@ -1,8 +1,9 @@
-"""Pages of endpoints and their replicas, and what can be done with them."""
+"""Pages of endpoints and their replicas, what can be done there, and their sockets."""
 
 from django.urls import path
 
 from replicas import views
+from replicas.consumers import EndpointConsumer, ListConsumer
 
 app_name = "replicas"
 urlpatterns = [
@@ -20,4 +21,8 @@ urlpatterns = [
     path("endpoints/<slug:name>/access/", views.access, name="access"),
     path("endpoints/<slug:name>/scale/", views.scale, name="scale"),
     path("endpoints/<slug:name>/delete/", views.delete, name="delete"),
+]
+socket_urlpatterns = [
+    path("ws/endpoints/", ListConsumer.as_asgi()),
+    path("ws/endpoints/<slug:name>/", EndpointConsumer.as_asgi()),
 ]

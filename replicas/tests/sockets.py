@@ -9,9 +9,9 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from channels.routing import URLRouter
 
-from console.routing import websocket_urlpatterns
 from endpoints.tests.factories import EndpointFactory
 from replicas.tests.factories import ReplicaFactory
+from replicas.urls import socket_urlpatterns
 
 PATIENCE = 10
 
@@ -21,7 +21,7 @@ class Socket(ApplicationCommunicator):
 
     def __init__(self, user, path, **scope):
         super().__init__(
-            URLRouter(websocket_urlpatterns),
+            URLRouter(socket_urlpatterns),
             {
                 "type": "websocket",
                 "path": path,
