@@ -188,6 +188,7 @@ def as_page(answer: Answer, console_url: str, name: str = _NAME) -> str:
             f"<h1>{html.escape(answer.title)}</h1>",
             named if answer.named else "",
             f"<p>{html.escape(answer.message)}</p>",
+            "<p>This page looks again by itself.</p>" if answer.refresh else "",
             f"<p><a href='{html.escape(console_url)}'>Open the console</a></p>",
             "</main></body></html>",
         )
