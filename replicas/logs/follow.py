@@ -14,6 +14,7 @@ import time
 from replicas.engine.base import EngineStreams
 from replicas.logs.files import StateFile
 from replicas.logs.following import Following, Target
+from replicas.logs.live_tail import LiveTail
 from replicas.logs.records import Attempt
 from replicas.logs.secrets import sealed_of
 from replicas.logs.threads import in_thread
@@ -40,6 +41,7 @@ class LogFollower:
         self._writer = Writer()
         self._tasks: dict[Key, tuple[Following, asyncio.Task[None]]] = {}
         self._unwanted: dict[Key, float] = {}
+        self._live: dict[Key, LiveTail] = {}
         self._sweeping = asyncio.Lock()
 
     async def sweep(self) -> None:
@@ -55,14 +57,44 @@ class LogFollower:
                     following = Following(target, self._streams, self._writer)
                     task = asyncio.create_task(following.run())
                     self._tasks[key] = following, task
+            await self._show_live()
 
     async def close(self) -> None:
         """Stop reading; what was read is on file when this returns."""
         tasks = [task for _, task in self._tasks.values()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tails = [tail.stop() for tail in self._live.values()]
+        await asyncio.gather(*tasks, *tails, return_exceptions=True)
         await self._writer.close()
+
+    async def _show_live(self) -> None:
+        """Lines being written, of those endpoints whose log somebody looks at."""
+        following = {
+            key: one
+            for key, (one, task) in self._tasks.items()
+            if one.masker is not None and not task.done()
+        }
+        watched = await self._writer.watched(
+            {one.target.attempt.endpoint_id for one in following.values()}
+        )
+        wanted = {
+            key: one
+            for key, one in following.items()
+            if one.target.attempt.endpoint_id in watched
+        }
+        for key in list(self._live):
+            if key not in wanted or self._live[key].done:
+                await self._live.pop(key).stop()
+        for key, one in wanted.items():
+            if key not in self._live and one.masker is not None:
+                self._live[key] = LiveTail(
+                    one.target.attempt,
+                    one.target.container_id,
+                    self._streams,
+                    self._writer,
+                    one.masker,
+                )
 
     def _collect(self) -> None:
         for key, (_, task) in list(self._tasks.items()):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from replicas.engine.base import EngineError, EngineStreams
 from replicas.logs.files import LogFile, StateFile
 from replicas.logs.lines import Assembler
+from replicas.logs.masks import Masker
 from replicas.logs.records import Attempt
 from replicas.logs.resume import Position, position
 from replicas.logs.secrets import masker
@@ -45,6 +46,8 @@ class Following:
         self.target = target
         # Set when nobody wants this container any more.
         self.unwanted = False
+        # Once it follows: takes this container's secrets out of its output.
+        self.masker: Masker | None = None
         self._streams = streams
         self._writer = writer
         self._state = StateFile(target.attempt)
@@ -53,9 +56,9 @@ class Following:
         if not self._state.take_lease():
             return  # another worker follows it
         try:
-            sealed = self._remember_secrets()
+            self.masker = masker(self._remember_secrets())
             file = LogFile(self.target.attempt)
-            sink = Sink(self.target.attempt, file, masker(sealed))
+            sink = Sink(self.target.attempt, file, self.masker)
             try:
                 await self._follow(sink)
             finally:

@@ -1,15 +1,18 @@
 """Following: every line once and in order, whatever is restarted."""
 
 import asyncio
+import errno
 import time
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
+from endpoints.tests.factories import secret_var, spec
 from replicas.engine.base import Wanted
 from replicas.engine.fake import FakeEngine, FakeImage, FakeStreams, World
-from replicas.logs import store
+from replicas.logs import files, store
 from replicas.logs.follow import LogFollower
+from replicas.logs.reader import LogReader
 from replicas.tests.factories import ReplicaFactory
 
 pytestmark = [
@@ -113,3 +116,109 @@ async def test_the_engine_may_go_away_and_come_back(world, replica):
         world.come_back()
         world.say(replica.container_id, "after")
         assert await texts(replica, 2) == ["before", "after"]
+
+
+async def partials(reader):
+    """What `follow` tells of unfinished lines, as they come."""
+    async for message in reader.follow():
+        for partial in message.get("partials", []):
+            yield partial["text"]
+
+
+async def test_a_bar_moves_while_somebody_looks(world, replica):
+    reader = LogReader(replica.endpoint_id)
+    await reader.backlog()
+    async with aclosing(partials(reader)) as texts_seen, following(world) as follower:
+        seen = asyncio.create_task(anext(texts_seen))
+        # Looking is what makes the follower attach; the next sweep notices.
+        until = time.monotonic() + 5
+        while not follower._live and time.monotonic() < until:
+            await follower.sweep()
+            await asyncio.sleep(0.01)
+        world.draw(replica.container_id, b"\r 10%")
+        assert await asyncio.wait_for(seen, 5) == " 10%"
+        world.draw(replica.container_id, b"\r 60%")
+        assert await asyncio.wait_for(anext(texts_seen), 5) == " 60%"
+        world.say(replica.container_id, "done", "stderr")
+        assert await asyncio.wait_for(anext(texts_seen), 5) == ""
+    await reader.close()
+    # Only the line is kept.
+    assert await texts(replica, 1) == ["done"]
+
+
+async def test_secrets_are_masked(world, replica):
+    endpoint = replica.endpoint
+    endpoint.spec = spec(env=(secret_var("TOKEN", "hunter2hunter2"),)).to_json()
+    await asyncio.to_thread(endpoint.save)
+    async with following(world):
+        world.say(replica.container_id, "token is hunter2hunter2.")
+        assert await texts(replica, 1) == ["token is •••."]
+    # The endpoint's secret changes; this container still has the old one.
+    endpoint.spec = spec(env=(secret_var("TOKEN", "something else"),)).to_json()
+    await asyncio.to_thread(endpoint.save)
+    async with following(world):
+        world.say(replica.container_id, "still hunter2hunter2 or something else")
+        assert (await texts(replica, 2))[-1] == "still ••• or •••"
+    await asyncio.to_thread(
+        store.system, endpoint.pk, replica.pk, 1, "Said something else"
+    )
+    assert (await texts(replica, 3))[-1] == "Said •••"
+
+
+async def test_two_workers_do_not_write_twice(world, replica):
+    async with following(world), following(world) as second:
+        for n in range(50):
+            world.say(replica.container_id, f"line {n}")
+        assert await texts(replica, 50) == [f"line {n}" for n in range(50)]
+        await second.sweep()
+        await asyncio.sleep(0.05)
+        assert len(await texts(replica, 50)) == 50
+
+
+async def test_the_second_worker_takes_over(world, replica):
+    first = LogFollower(FakeStreams(world))
+    await first.sweep()
+    second = LogFollower(FakeStreams(world))
+    await second.sweep()
+    world.say(replica.container_id, "one")
+    await texts(replica, 1)
+    await first.close()
+    world.say(replica.container_id, "two")
+    until = time.monotonic() + 5
+    while len(await texts(replica, 2, 0.05)) < 2 and time.monotonic() < until:
+        await second.sweep()
+    await second.close()
+    assert await texts(replica, 2) == ["one", "two"]
+
+
+async def test_a_full_disk_delays_and_loses_nothing(world, replica, monkeypatch):
+    full = True
+    real = files._write
+
+    def write(fd, data):
+        if full:
+            real(fd, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(fd, data)
+
+    monkeypatch.setattr(files, "_write", write)
+    async with following(world):
+        for n in range(20):
+            world.say(replica.container_id, f"line {n}")
+        await asyncio.sleep(0.2)
+        assert await texts(replica, 1, 0) == []
+        full = False
+        assert await texts(replica, 20) == [f"line {n}" for n in range(20)]
+
+
+async def test_a_container_that_is_gone_is_let_go(world, replica):
+    async with following(world) as follower:
+        world.say(replica.container_id, "one")
+        await texts(replica, 1)
+        await asyncio.to_thread(replica.delete)
+        world.vanish(replica.container_id)
+        until = time.monotonic() + 5
+        while follower._tasks and time.monotonic() < until:
+            await follower.sweep()
+            await asyncio.sleep(0.02)
+        assert not follower._tasks
