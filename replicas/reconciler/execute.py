@@ -80,7 +80,8 @@ def _add(scene: Scene, number: int) -> Done:
             services.tell(replica, Reason.WAITING, words.asking(endpoint.tier))
     except IntegrityError:
         return NOTHING  # the place was taken meanwhile
-    return Done(changed=True)
+    # The URL says "starting" from now on, not "unknown".
+    return Done(changed=True, routes=True)
 
 
 def _assign(replica: Replica, _: Observed | None) -> Done:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from endpoints.steps import Reason
+from endpoints.steps import Reason, title
 from replicas import services
 from replicas.models import Replica
 from replicas.progress import duration
@@ -61,7 +61,7 @@ def fail(
             retry_at=now + timedelta(seconds=delay),
             exit_code=code,
             trouble=trouble or reason.value,
-            trouble_text=message,
+            trouble_text=message or title(reason, {"code": code}),
         )
         if not moved:
             return False

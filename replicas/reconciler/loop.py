@@ -96,7 +96,7 @@ def _one_pass(endpoint: Endpoint, others: set[int]) -> tuple[bool, float | None]
     scene = observe(endpoint)
     now = timezone.now()
     todo = plan(scene.snapshot, now, limits())
-    changed = False
+    changed, routed = False, True
     for action in todo.actions:
         done = execute(action, scene)
         changed |= done.changed
@@ -108,21 +108,30 @@ def _one_pass(endpoint: Endpoint, others: set[int]) -> tuple[bool, float | None]
             return False, None
         if done.routes:
             _write_observed(endpoint)
-            _push_route(endpoint)
+            routed &= _push_route(endpoint)
     _write_observed(endpoint)
     if not changed:
-        _push_route(endpoint)
+        routed &= _push_route(endpoint)
+    if not routed:
+        return changed, _INGRESS_AGAIN
     wait = (todo.again - now).total_seconds() if todo.again else None
     return changed, wait
 
 
-def _push_route(endpoint: Endpoint) -> None:
-    if endpoint.deleting:
-        get_ingress().forget(endpoint.name)
-        return
-    ready = endpoint.replicas.filter(state=ReplicaState.READY)
-    tokens = routing.tokens_by_owner().get(endpoint.owner_id, ())
-    get_ingress().apply(routing.route_of(endpoint, ready, tokens))
+def _push_route(endpoint: Endpoint) -> bool:
+    """Lead the host where it should lead now. False when the ingress would not: the
+    replicas go on meanwhile, only none becomes ready."""
+    try:
+        if endpoint.deleting:
+            get_ingress().forget(endpoint.name)
+            return True
+        ready = endpoint.replicas.filter(state=ReplicaState.READY)
+        tokens = routing.tokens_by_owner().get(endpoint.owner_id, ())
+        get_ingress().apply(routing.route_of(endpoint, ready, tokens))
+    except (IngressUnreachable, IngressFull) as error:
+        log.warning("%s has no route: %s", endpoint.name, error)
+        return False
+    return True
 
 
 def _write_observed(endpoint: Endpoint) -> None:
