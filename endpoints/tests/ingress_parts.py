@@ -90,8 +90,8 @@ def running(**changes):
         files.write_all(haproxy.setup, [])
         haproxy.start()
         yield haproxy
-        haproxy.kill()
     finally:
+        haproxy.kill()
         shutil.rmtree(folder)
 
 
