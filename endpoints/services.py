@@ -75,7 +75,10 @@ def create(
                 endpoint,
                 Reason.CREATED,
                 actor=owner.get_username(),
-                data={"template": template.name if template else wish.spec.image},
+                data={
+                    "how": "Cloned" if template else "Made",
+                    "template": template.name if template else wish.spec.image,
+                },
             )
             signals.announce(endpoint.pk)
     except IntegrityError:

@@ -80,7 +80,7 @@ class Words:
 R = Reason
 _PROBES = (R.PROBING_PORT, R.PROBING_HEALTH)
 REASONS: dict[Reason, Words] = {
-    R.CREATED: Words("Cloned from {template}"),
+    R.CREATED: Words("{how} from {template}"),
     R.CHANGED: Words("Settings changed"),
     R.OPENED: Words("Opened to the public"),
     R.CLOSED: Words("Made private"),

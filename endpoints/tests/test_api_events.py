@@ -282,7 +282,7 @@ def test_what_the_verbs_tell_is_in_the_story(alice):
     services.delete(alice.endpoint_set.get(), "alice")
     events = client.get("/v1/events/whisper").json()
     assert [event["event"]["details"] for event in events] == [
-        "Cloned from lab/app:1",
+        "Made from lab/app:1",
         "Opened to the public",
         "Scale changed. Keep 0, up to 2.",
         "Settings changed. New description.",

@@ -65,13 +65,13 @@ def test_create(alice, rung, django_capture_on_commit_callbacks):
     assert endpoint.container == spec()
     (event,) = endpoint.events.all()
     assert (event.reason, event.actor) == (Reason.CREATED, "alice")
-    assert event.data == {"template": "Chat"}
+    assert event.data == {"how": "Cloned", "template": "Chat"}
 
 
 def test_a_new_endpoint_starts_once_even_without_a_minimum(alice):
     endpoint = services.create(alice, wish(min_replicas=0))
     assert endpoint.wanted_count == 1
-    assert endpoint.events.get().data == {"template": "lab/app:1"}
+    assert endpoint.events.get().data == {"how": "Made", "template": "lab/app:1"}
 
 
 def test_a_taken_name_leaves_nothing_behind(alice, bob, rung):

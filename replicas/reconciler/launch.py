@@ -35,7 +35,11 @@ def wanted(replica: Replica) -> Wanted:
     env = {e.name: unseal(e.value) if e.secret else e.value for e in spec.env}
     volumes: tuple[tuple[str, str], ...] = ()
     if spec.volume:
-        name = names.volume_name(*place, spec.volume.name)
+        # The owner's number keeps files from whoever takes the endpoint's name later.
+        place_of_files = f"{endpoint.owner_id}.{endpoint.name}"
+        name = names.volume_name(
+            settings.ALIGHT_INSTALLATION, place_of_files, spec.volume.name
+        )
         volumes = ((name, spec.volume.mount),)
         env.setdefault("OCTOAI_VOLUME_PATH", spec.volume.mount)
     env["OCTOAI_REPLICA_NAME"] = f"{endpoint.name}-{replica.number}"
