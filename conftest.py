@@ -1,4 +1,4 @@
-"""Fixtures of every test: static files without a build, and the people."""
+"""Fixtures of every test: the people."""
 
 from __future__ import annotations
 
@@ -6,20 +6,6 @@ import pytest
 
 # Valkey, Docker and a whole console for those who ask.
 pytest_plugins = ["tests.services", "tests.browser", "tests.images"]
-
-
-@pytest.fixture(autouse=True)
-def plain_static(settings, tmp_path_factory):
-    """Static files under their own names, so that pages render without a build."""
-    folder = tmp_path_factory.getbasetemp() / "static"
-    folder.mkdir(exist_ok=True)
-    settings.STATIC_ROOT = folder
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {
-            "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        },
-    }
 
 
 @pytest.fixture

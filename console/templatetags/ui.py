@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -78,3 +79,9 @@ def ago(at: datetime | None) -> str:
         if seconds >= least:
             return text
     return "just now"
+
+
+@register.filter
+def item(mapping: Mapping[Any, Any], key: object) -> object:
+    """What the mapping has for this key; None when nothing."""
+    return mapping.get(key)

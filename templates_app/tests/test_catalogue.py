@@ -7,7 +7,12 @@ from django.core.management import CommandError, call_command
 
 from templates_app.catalogue.fields import CatalogueError
 from templates_app.catalogue.loading import load
-from templates_app.catalogue.reading import FOLDER, read_template
+from templates_app.catalogue.reading import (
+    FOLDER,
+    TEMPLATE_FIELDS,
+    TIER_FIELDS,
+    read_template,
+)
 from templates_app.models import Template, Tier
 
 GOOD = """
@@ -161,3 +166,9 @@ def test_build_contexts_are_all_used():
         if file.name != "tiers.yaml"
     }
     assert {path.name for path in (FOLDER / "builds").iterdir()} == used - {""}
+
+
+def test_every_field_is_documented():
+    text = (FOLDER.parent.parent / "docs" / "catalogue.md").read_text()
+    fields = TEMPLATE_FIELDS | TIER_FIELDS
+    assert [name for name in sorted(fields) if f"`{name}`" not in text] == []
