@@ -31,6 +31,7 @@
   function closed(code) {
     socket = null;
     Live.up = false;
+    delete document.documentElement.dataset.liveUp;
     if (over) return;
     if (code === 4401) { over = true; location.reload(); return; }
     if (code === 4403 || code === 4404) { over = true; clearLost(); tell("gone"); return; }
@@ -73,6 +74,7 @@
     heard = Date.now();
     if (!Live.up) {
       Live.up = true;
+      document.documentElement.dataset.liveUp = "";
       tries = 0;
       tell("up");
       if (lostAt && clearLost()) { UI.toast("Reconnected", { icon: "check" }); tell("found"); }

@@ -1,0 +1,83 @@
+"""The web process alone, in this process, with rows that tests make themselves.
+
+No worker changes them, so every state can be looked at, for as long as it takes.
+"""
+
+import socket
+import threading
+
+import uvicorn
+from channels.routing import ProtocolTypeRouter
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.asgi import get_asgi_application
+from django.utils import timezone
+
+from console.asgi import application
+from endpoints.tests.factories import EndpointFactory, MediumTierFactory
+from replicas.tests import page_facts
+from replicas.tests.factories import GpuFactory, NodeFactory, ReplicaFactory
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config):
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        self.ready.set()
+
+
+class Pages:
+    """Serves at `url`; can be ended and begun again at the same address."""
+
+    def __init__(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://localhost:{self.port}"
+        self._app = ProtocolTypeRouter(
+            {
+                "http": ASGIStaticFilesHandler(get_asgi_application()),
+                "websocket": application.application_mapping["websocket"],
+            }
+        )
+
+    def begin(self):
+        config = uvicorn.Config(
+            self._app, host="127.0.0.1", port=self.port, log_level="error"
+        )
+        self._server = _Server(config)
+        self._thread = threading.Thread(target=self._server.run)
+        self._thread.start()
+        assert self._server.ready.wait(30)
+
+    def end(self):
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(30)
+
+
+def endpoint(owner, name, state="", *, upto=None, began=122, **columns):
+    """An endpoint with one replica in `state`, whose start went as far as `upto`."""
+    made = EndpointFactory(
+        name=name, owner=owner, tier=MediumTierFactory(), phase=columns.pop("phase", "")
+    )
+    for column in ("paused", "min_replicas", "max_replicas", "target_count", "public"):
+        if column in columns:
+            setattr(made, column, columns.pop(column))
+    made.save()
+    if state:
+        replica = ReplicaFactory(
+            endpoint=made, state=state, node=NodeFactory(name="gpu-02"), **columns
+        )
+        GpuFactory(replica=replica, node=replica.node)
+        tell(made, replica, page_facts.start(began, upto=upto))
+    return made
+
+
+def tell(made, replica, story):
+    """Write the events of `story`, told relative to page_facts.NOW, as of now."""
+    for event in story:
+        event.endpoint, event.replica_id = made, replica.pk
+        event.at += timezone.now() - page_facts.NOW
+        event.save()
