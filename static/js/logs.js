@@ -58,7 +58,7 @@
     var lost = $(".log-lost", root), search = $(".search .input", root), level = $("[data-f=level]", root), rep = $("[data-f=replica]", root);
     /* buf: what is kept; queue: taken, not drawn yet; held: waiting while paused; partial: lines being written now */
     var buf = [], queue = [], held = [], partial = {}, last = {}, total = 0, fresh = 0, frame = 0;
-    var follow = true, paused = false, only = false, query = "", hitAt = -1, state = "live", anyReplica = true;
+    var follow = true, paused = false, wasLost = false, only = false, query = "", hitAt = -1, state = "live", anyReplica = true;
     var note = el("p.log-top"), chunks = el("div"), writing = el("div"), empty = el("div.blank");
     box.append(note, chunks, writing, empty);
 
@@ -142,10 +142,11 @@
     function take(m) {
       var again = m.kind === "backlog" && Object.keys(last).length > 0, lines = m.lines || [];
       if (m.dropped) {
-        gap(again
-          ? "Reconnected. " + count(m.dropped + lines.length, "line") + " " + (m.dropped + lines.length === 1 ? "was" : "were") + " written while the connection was down; " + lines.length.toLocaleString("en") + " are filled in, " + m.dropped.toLocaleString("en") + " were dropped."
-          : count(m.dropped, "line") + " came too fast to show here. Download has all of them.");
+        var all = count(m.dropped + lines.length, "line") + (m.dropped + lines.length === 1 ? " was" : " were") + " written while ";
+        gap(!again ? count(m.dropped, "line") + " came too fast to show here. Download has all of them."
+          : all + (wasLost ? "the connection was down; " : "this was closed; ") + lines.length.toLocaleString("en") + " are filled in, " + m.dropped.toLocaleString("en") + " were dropped. Download has all of them.");
       }
+      if (m.kind === "backlog") wasLost = false;
       (m.partials || []).forEach(function (p) {
         var k = p.k + " " + p.src;
         if (p.text) partial[k] = { k: p.k, r: p.r, src: p.src, level: "info", text: p.text, t: Date.now() }; else delete partial[k];
@@ -302,7 +303,7 @@
         if (opener) { opener.setAttribute("aria-expanded", "false"); opener.focus(); }
       },
       isOpen: function () { return root.hasAttribute("data-open"); },
-      lost: function (text) { lost.hidden = false; UI.setText($(".lost-text", lost), text); status("lost"); },
+      lost: function (text) { wasLost = true; lost.hidden = false; UI.setText($(".lost-text", lost), text); status("lost"); },
       found: function (text) { lost.hidden = true; partial = {}; if (text) gap(text); status("live"); if (api.isOpen()) { drawWriting(); tidy(); } },
       ended: function () { partial = {}; drawWriting(); status("ended"); },
     };
