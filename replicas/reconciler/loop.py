@@ -93,6 +93,7 @@ def _passes(endpoint_id: int, others: set[int]) -> float | None:
 
 def _one_pass(endpoint: Endpoint, others: set[int]) -> tuple[bool, float | None]:
     """Observe, plan, execute once. Whether anything changed, and seconds to wait."""
+    endpoint_id = endpoint.pk  # forgetting takes it off the row
     scene = observe(endpoint)
     now = timezone.now()
     todo = plan(scene.snapshot, now, limits())
@@ -104,7 +105,7 @@ def _one_pass(endpoint: Endpoint, others: set[int]) -> tuple[bool, float | None]
             others.update(booking.next_in_line())
         if done.forgotten:
             get_ingress().forget(endpoint.name)
-            live.publish(live.endpoint_topic(endpoint.pk or 0), "changed")
+            live.changed(endpoint_id, endpoint.owner_id)
             return False, None
         if done.routes:
             _write_observed(endpoint)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from endpoints import live
 from endpoints import services as wishes
 from endpoints.models import Endpoint
 from endpoints.states import Phase
@@ -156,6 +157,21 @@ def test_delete_takes_everything_with_it_but_only_at_the_end(house):
     loop.reconcile(endpoint.pk)
     assert not Endpoint.objects.exists()
     assert house.engine.observe({}) == []
+
+
+def test_pages_are_told_of_the_end(house, monkeypatch):
+    from replicas.logs import store
+
+    endpoint = house.endpoint()
+    house.up(endpoint)
+    wishes.delete(endpoint, "alice")
+    loop.reconcile(endpoint.pk)
+    store.mark_finished(endpoint.pk, Replica.objects.get().pk, 1)
+    told = []
+    monkeypatch.setattr(live, "changed", lambda *ids: told.append(ids))
+    loop.reconcile(endpoint.pk)
+    assert not Endpoint.objects.exists()
+    assert told[-1] == (endpoint.pk, endpoint.owner_id)
 
 
 def test_while_the_engine_is_away_nothing_is_called_a_failure(house):
