@@ -39,6 +39,15 @@ class Done:
 
 NOTHING = Done(changed=False)
 
+# After these the containers are other than those that were seen.
+_TOUCHES_ENGINE = frozenset({"launch", "terminate", "kill", "remove"})
+
+
+def touches_engine(action: Action) -> bool:
+    if isinstance(action, Act):
+        return action.verb in _TOUCHES_ENGINE
+    return isinstance(action, Drop)
+
 
 def execute(action: Action, scene: Scene) -> Done:
     """Carry it out. Raises EngineUnreachable; other engine errors fail the replica."""
@@ -80,6 +89,8 @@ def _add(scene: Scene, number: int) -> Done:
             services.tell(replica, Reason.WAITING, words.asking(endpoint.tier))
     except IntegrityError:
         return NOTHING  # the place was taken meanwhile
+    replica.endpoint = endpoint
+    _assign(replica, None)
     # The URL says "starting" from now on, not "unknown".
     return Done(changed=True, routes=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from replicas import booking, discovery, lock, routing
 from replicas.engine import get_engine, names
 from replicas.engine.base import EngineError, EngineUnreachable, Observed
 from replicas.models import Replica
-from replicas.reconciler.execute import execute
+from replicas.reconciler.execute import execute, touches_engine
 from replicas.reconciler.observe import (
     by_owner,
     facts_of,
@@ -65,6 +66,7 @@ def limits() -> Limits:
 
 
 def _passes(endpoint_id: int, others: set[int]) -> float | None:
+    known: Mapping[Owner, Observed] | None = None
     for _ in range(_MOST_PASSES):
         endpoint = (
             Endpoint.objects.select_related("tier", "owner")
@@ -74,7 +76,7 @@ def _passes(endpoint_id: int, others: set[int]) -> float | None:
         if endpoint is None:
             return None
         try:
-            changed, wait = _one_pass(endpoint, others)
+            changed, wait, known = _one_pass(endpoint, others, known)
         except EngineUnreachable:
             _engine_lost()
             return _ENGINE_AGAIN
@@ -91,22 +93,31 @@ def _passes(endpoint_id: int, others: set[int]) -> float | None:
     return _ENGINE_AGAIN
 
 
-def _one_pass(endpoint: Endpoint, others: set[int]) -> tuple[bool, float | None]:
-    """Observe, plan, execute once. Whether anything changed, and seconds to wait."""
-    endpoint_id = endpoint.pk  # forgetting takes it off the row
-    scene = observe(endpoint)
+def _one_pass(
+    endpoint: Endpoint, others: set[int], known: Mapping[Owner, Observed] | None
+) -> tuple[bool, float | None, Mapping[Owner, Observed] | None]:
+    """Observe, plan, execute once.
+
+    Returns whether anything changed, seconds to wait, and the containers as they still
+    are when nothing touched the engine.
+    """
+    endpoint_id = endpoint.pk
+    scene = observe(endpoint, known)
+    known = scene.snapshot.containers
     now = timezone.now()
     todo = plan(scene.snapshot, now, limits())
     changed, routed = False, True
     for action in todo.actions:
         done = execute(action, scene)
         changed |= done.changed
+        if touches_engine(action):
+            known = None
         if done.freed:
             others.update(booking.next_in_line())
         if done.forgotten:
             get_ingress().forget(endpoint.name)
             live.changed(endpoint_id, endpoint.owner_id)
-            return False, None
+            return False, None, None
         if done.routes:
             _write_observed(endpoint)
             routed &= _push_route(endpoint)
@@ -114,9 +125,9 @@ def _one_pass(endpoint: Endpoint, others: set[int]) -> tuple[bool, float | None]
     if not changed:
         routed &= _push_route(endpoint)
     if not routed:
-        return changed, _INGRESS_AGAIN
+        return changed, _INGRESS_AGAIN, known
     wait = (todo.again - now).total_seconds() if todo.again else None
-    return changed, wait
+    return changed, wait, known
 
 
 def _push_route(endpoint: Endpoint) -> bool:

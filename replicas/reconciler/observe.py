@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -32,8 +33,11 @@ class Scene:
     snapshot: Snapshot
 
 
-def observe(endpoint: Endpoint) -> Scene:
-    """One endpoint now. Raises EngineError when the engine does not tell."""
+def observe(endpoint: Endpoint, known: Mapping[Owner, Observed] | None = None) -> Scene:
+    """One endpoint now. Raises EngineError when the engine does not tell.
+
+    known: containers as this call saw them a moment ago and has not touched since.
+    """
     rows = {
         replica.pk: replica
         for replica in endpoint.replicas.alive().select_related("node")
@@ -41,7 +45,7 @@ def observe(endpoint: Endpoint) -> Scene:
     for replica in rows.values():
         # One shared object, so that what a pass learns is seen by every replica.
         replica.endpoint = endpoint
-    containers = containers_of(endpoint.name)
+    containers = containers_of(endpoint.name) if known is None else known
     facts = tuple(facts_of(replica) for replica in rows.values())
     needs_image = any(
         f.state in (ReplicaState.ASSIGNED, ReplicaState.PULLING) for f in facts
@@ -113,7 +117,7 @@ def by_owner(found: list[Observed]) -> dict[Owner, Observed]:
 
 
 def _open_requests(
-    endpoint: Endpoint, rows: dict[int, Replica], containers: dict[Owner, Observed]
+    endpoint: Endpoint, rows: dict[int, Replica], containers: Mapping[Owner, Observed]
 ) -> dict[int, int]:
     """For replicas that are to end and still run. An absent ingress has none."""
     found = {}
