@@ -13,6 +13,12 @@ from django.template.loader import render_to_string
 
 log = logging.getLogger(__name__)
 
+_BARE = (
+    "<!doctype html><title>The console hit a problem</title>"
+    "<h1>The console hit a problem</h1><p>Your endpoints keep running; only this "
+    "page failed. Reference {reference}.</p>"
+)
+
 
 @login_not_required
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -66,5 +72,11 @@ def broken(request: HttpRequest) -> HttpResponse:
         "path": request.get_full_path() if request.method == "GET" else request.path,
         "bubbles": ["ready", "failed", "ready"],
     }
-    # Without the request no context processor runs, so a lost database is no matter.
-    return HttpResponse(render_to_string("500.html", context), status=500)
+    try:
+        # Without the request no context processor runs: a lost database is no matter.
+        page = render_to_string("500.html", context)
+    except Exception:
+        # What failed may be the frame that this page shares with all others.
+        log.exception("Reference %s: its page failed too", reference)
+        page = _BARE.format(reference=reference)
+    return HttpResponse(page, status=500)

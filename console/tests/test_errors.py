@@ -80,3 +80,13 @@ def test_a_view_that_fails_shows_it(client, alice, monkeypatch):
     answer = client.get("/templates/")
     assert answer.status_code == 500
     assert "The console hit a problem" in answer.content.decode()
+
+
+def test_a_frame_that_fails_leaves_the_words(rf, monkeypatch):
+    def fail(*args):
+        raise ValueError("no frame")
+
+    monkeypatch.setattr(errors, "render_to_string", fail)
+    page = errors.broken(rf.get("/")).content.decode()
+    assert "Your endpoints keep running; only this page failed." in page
+    assert re.search(r"Reference [0-9a-f]{4}-[0-9a-f]{4}\.", page)
