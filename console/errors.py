@@ -74,7 +74,7 @@ def broken(request: HttpRequest) -> HttpResponse:
     }
     try:
         # Without the request no context processor runs: a lost database is no matter.
-        page = render_to_string("500.html", context)
+        page: str = render_to_string("500.html", context)
     except Exception:
         # What failed may be the frame that this page shares with all others.
         log.exception("Reference %s: its page failed too", reference)
