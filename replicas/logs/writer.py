@@ -78,6 +78,7 @@ class Writer:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
+        publishing: asyncio.Task[None] | None = None
         while not self._closing or self._dirty:
             await self._news.wait()
             self._news.clear()
@@ -93,7 +94,12 @@ class Writer:
                         loop.call_later(_RETRY_SECONDS, self._touch, sink)
                     else:
                         self._touch(sink)
-            await self._publish(blocks)
+            # The next lines are written while these are published, in order.
+            if publishing is not None:
+                await publishing
+            publishing = asyncio.create_task(self._publish(blocks))
+        if publishing is not None:
+            await publishing
 
     async def _publish(self, blocks: list[tuple[Attempt, str]]) -> None:
         if blocks:
