@@ -25,6 +25,12 @@ calls = pytest.fixture(sockets.calls)
 drawing = pytest.fixture(sockets.drawing)
 
 
+@pytest.fixture(autouse=True)
+def no_numbers(monkeypatch):
+    """As while Valkey is away, whether or not another test left one running."""
+    monkeypatch.setattr(consumers, "current", lambda topics: {})
+
+
 # --- Who may listen ------------------------------------------------------------
 async def test_charlie_is_refused(calls, drawing, charlie):
     assert await (await calls(charlie)).closed() == 4403

@@ -43,7 +43,7 @@ async def running(part):
         await part.close()
 
 
-async def until(check, seconds=10):
+async def until(check, seconds=60):
     async with asyncio.timeout(seconds):
         while not await database_sync_to_async(check)():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
