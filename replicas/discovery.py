@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from endpoints import live
-from replicas.engine.base import Engine, EngineUnreachable
+from replicas.engine.base import Engine
 from replicas.models import Gpu, Node
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,10 @@ def local_gpus() -> list[FoundGpu]:
 
 
 def refresh(engine: Engine) -> Node:
-    """Look at the node and write what is there. Raises EngineUnreachable."""
+    """Look at the node and write what is there. Raises EngineUnreachable.
+
+    That it answers again is for `engine_found`, whose caller tells everyone.
+    """
     info = engine.node()
     now = timezone.now()
     with transaction.atomic():
@@ -81,7 +84,6 @@ def refresh(engine: Engine) -> Node:
                 "cores": info.cores,
                 "memory_mb": info.memory_mb,
                 "engine_version": info.engine_version,
-                "unreachable_since": None,
                 "seen_at": now,
             },
         )
@@ -112,13 +114,3 @@ def engine_found() -> bool:
     """Write that it answers again. True when that is news."""
     nodes = Node.objects.exclude(unreachable_since=None)
     return bool(nodes.update(unreachable_since=None))
-
-
-def try_refresh(engine: Engine) -> Node | None:
-    """`refresh`, or None and a note on the node when the engine is away."""
-    try:
-        return refresh(engine)
-    except EngineUnreachable:
-        if engine_lost():
-            live.hardware_changed()
-        return None

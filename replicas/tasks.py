@@ -41,8 +41,7 @@ def sweep() -> None:
     """Look at everything; mend what a lost message missed."""
     try:
         due = loop.sweep()
-    except EngineUnreachable as error:
-        log.warning("The engine does not answer: %s", error)
-        return
+    except EngineUnreachable:
+        return  # said already, once for each time it goes away
     for endpoint_id in due:
         reconcile.apply_async((endpoint_id,), expires=settings.ALIGHT_SWEEP_SECONDS * 3)

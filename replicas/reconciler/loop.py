@@ -174,6 +174,7 @@ def _write_observed(endpoint: Endpoint) -> None:
 
 def _engine_lost() -> None:
     if discovery.engine_lost():
+        log.warning("The engine does not answer; it is asked again and again")
         tell_everyone()
 
 
@@ -200,6 +201,7 @@ def sweep() -> list[int]:
     try:
         node = discovery.refresh(get_engine())
         if discovery.engine_found():
+            log.warning("The engine answers again")
             tell_everyone()
         found = get_engine().observe({names.INSTALLATION: settings.ALIGHT_INSTALLATION})
     except EngineUnreachable:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 # Words after which the world differs from what a pass has seen. Starts are our own.
 _MATTERS = frozenset({"die", "oom", "destroy", "stop", "kill", "pause", "unpause"})
-_LONGEST_PAUSE = 2.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 
 
 class Watcher:
@@ -28,7 +28,7 @@ class Watcher:
         self._looks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        pause = 0.1
+        pause = _FIRST_PAUSE
         labels = {names.INSTALLATION: settings.ALIGHT_INSTALLATION}
         while True:
             events = self._streams.events(labels)
@@ -36,10 +36,12 @@ class Watcher:
             await self._sweep()
             try:
                 async for event in events:
-                    pause = 0.1
+                    pause = _FIRST_PAUSE
                     self._take(event)
             except EngineError as error:
-                log.warning("Engine events stopped: %s", error)
+                # Once for each break, however often it is tried until it is over.
+                if pause == _FIRST_PAUSE:
+                    log.warning("Engine events stopped: %s", error)
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
 
