@@ -254,6 +254,8 @@ def _retire(replica: Replica, _: Observed | None) -> Done:
 def _terminate(replica: Replica, container: Observed | None) -> Done:
     if container is None:
         return Done(changed=True)
+    # Asked before it is written: a worker that dies in between asks once more.
+    get_engine().terminate(container.id)
     grace = duration(launch.grace_seconds())
     with transaction.atomic():
         services.note(replica, end_asked_at=timezone.now())
@@ -263,7 +265,6 @@ def _terminate(replica: Replica, container: Observed | None) -> Done:
             services.tell_once(
                 replica, Reason.STOPPING, f"Asked it to end; it has {grace}."
             )
-    get_engine().terminate(container.id)
     return Done(changed=True)
 
 

@@ -6,6 +6,7 @@ import logging
 from datetime import datetime
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from endpoints.ingress import get_ingress
@@ -64,12 +65,12 @@ def launch(replica: Replica) -> bool:
     """Create and start the container of this attempt; repeating finds the same one."""
     if S(replica.state) is not S.STARTING:
         was_assigned = replica.state == S.ASSIGNED
-        if not services.move(replica, S.STARTING):
-            return False
-        _tell_image(replica, was_assigned=was_assigned)
-        services.tell_once(
-            replica, Reason.CREATING, f"{_image_word(replica)}, port {_port(replica)}"
-        )
+        with transaction.atomic():
+            if not services.move(replica, S.STARTING):
+                return False
+            _tell_image(replica, was_assigned=was_assigned)
+            text = f"{_image_word(replica)}, port {_port(replica)}"
+            services.tell_once(replica, Reason.CREATING, text)
     engine = get_engine()
     made = engine.create(wanted(replica))
     if replica.container_id != made.id and not services.note(
@@ -86,21 +87,22 @@ def adopt(replica: Replica, seen: Observed | None) -> bool:
     if seen is None:
         return False
     started = seen.started_at or timezone.now()
-    if not services.note(
-        replica, container_id=seen.id, address=seen.address, started_at=started
-    ):
-        return False
-    doorbell.ring()
     spec = replica.endpoint.container
-    services.tell_once(
-        replica, Reason.STARTED, f"{_image_word(replica)}, port {spec.port}"
-    )
-    if spec.volume:
-        services.tell_once(
-            replica, Reason.VOLUME, f"{spec.volume.name} at {spec.volume.mount}"
-        )
     probing = Reason.PROBING_HEALTH if spec.health_path else Reason.PROBING_PORT
-    services.tell_once(replica, probing, port=spec.port, path=spec.health_path)
+    # One transaction: a worker that dies leaves the row and its story alike.
+    with transaction.atomic():
+        if not services.note(
+            replica, container_id=seen.id, address=seen.address, started_at=started
+        ):
+            return False
+        services.tell_once(
+            replica, Reason.STARTED, f"{_image_word(replica)}, port {spec.port}"
+        )
+        if spec.volume:
+            text = f"{spec.volume.name} at {spec.volume.mount}"
+            services.tell_once(replica, Reason.VOLUME, text)
+        services.tell_once(replica, probing, port=spec.port, path=spec.health_path)
+        doorbell.ring()
     return True
 
 
