@@ -20,8 +20,8 @@ class Service:
 
     ready: asked until it is true. first: whether the next ones need it ready.
     before: commands that must succeed before a start; before_again: those that come
-    before these when it is started again. stop_seconds: how long it may take to end
-    once asked.
+    before these from the second restart in a row on. stop_seconds: how long it may
+    take to end once asked.
     """
 
     name: str
@@ -101,7 +101,8 @@ def haproxy(config: Config) -> Service:
         ready=lambda: listens(config.bind[0], config.port),
         first=True,
         before=((binary, "-c", "-q", "-f", cfg),),
-        # The first time `manage.py prepare` has just written them.
+        # One that ends comes back at once with the files as they are, which hold its
+        # last state. After a longer absence they may name what is somebody else's.
         before_again=((str(config.python), "manage.py", "write_ingress"),),
         leftovers=(Path(config.env["ALIGHT_INGRESS_SOCKET"]),),
     )

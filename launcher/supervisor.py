@@ -26,7 +26,7 @@ NAME = "supervisor"
 # How long a service may take until it is ready the first time.
 READY_SECONDS = 60.0
 # The n-th restart in a row waits this long; a minute of life ends the row.
-BACK_OFF = (1.0, 2.0, 5.0, 10.0, 30.0)
+BACK_OFF = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_SECONDS = 60.0
 BIG_LOG = 20 * 1024 * 1024
 
@@ -116,7 +116,7 @@ class Supervisor:
         for path in service.leftovers:
             path.unlink(missing_ok=True)
         with log.open("ab") as out:
-            commands = service.before_again if child.began else ()
+            commands = service.before_again if child.deaths > 1 else ()
             for command in commands + service.before:
                 self._run_before(service, command, log)
             try:
@@ -179,7 +179,8 @@ class Supervisor:
         wait = BACK_OFF[min(child.deaths, len(BACK_OFF)) - 1]
         child.again = time.monotonic() + wait
         log = log_of(self.config, child.service.name)
-        self.say(f"{child.service.title} {what}. Starting again in {wait:.0f} s.")
+        when = f"in {wait:.0f} s" if wait else "at once"
+        self.say(f"{child.service.title} {what}. Starting again {when}.")
         for line in last_lines(log, count=3):
             self.say(f"    {line}")
         self.say(f"    Log: {log}")

@@ -139,3 +139,27 @@ def test_a_long_log_is_put_aside(tmp_path, monkeypatch):
     supervisor.keep_small(log)
     assert not log.exists()
     assert (tmp_path / "web.log.1").read_text() == "x" * 11
+
+
+def test_the_first_restart_comes_at_once_and_later_ones_prepare(config, monkeypatch):
+    monkeypatch.setattr(supervisor, "BACK_OFF", (0.0, 0.01))
+    mark = config.home / "prepared"
+    web = service("web", FOREVER, before_again=(("touch", str(mark)),))
+    said, prepared = [], []
+
+    def say(line):
+        said.append(line)
+        if "runs again" in line:
+            prepared.append(mark.exists())
+            if len(prepared) == 1:
+                os.kill(processes.running(config.pids, "web").pid, signal.SIGKILL)
+            else:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    one = Supervisor(config, [web], say)
+    one.start()
+    os.kill(processes.running(config.pids, "web").pid, signal.SIGKILL)
+    one.watch()
+    one.stop()
+    assert prepared == [False, True]
+    assert any("Starting again at once." in line for line in said)
