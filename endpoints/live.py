@@ -75,7 +75,6 @@ class _Publisher:
 
     async def _send_all(self) -> None:
         client = async_valkey()
-        layer = get_channel_layer()
         while True:
             topic, kind, data = await self._queue.get()
             try:
@@ -87,7 +86,7 @@ class _Publisher:
                     "kind": kind,
                     "data": data,
                 }
-                await layer.group_send(topic, news)
+                await get_channel_layer().group_send(topic, news)
             except Exception:
                 # Valkey is away: pages say so themselves and ask again later.
                 log.warning("News for %s was not sent", topic, exc_info=True)
