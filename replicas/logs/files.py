@@ -1,24 +1,18 @@
 """The files that keep logs: the whole of every attempt, in one file each.
 
     <log dir>/<endpoint>/<replica>-<attempt>.log     records, appended only
-    <log dir>/<endpoint>/<replica>-<attempt>.state   facts about it, and its lease
 
-A line's number is given under the file's lock, so that every process can append. The
-lease (a lock on the state file) says who follows the container; the system drops it
-when that process dies, however it dies.
+A line's number is given under the file's lock, so that every process can append.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 
@@ -76,7 +70,7 @@ class LogFile:
             block = encode(drafts, first)
             data = block.encode()
             try:
-                _write(self._fd, data)
+                write_all(self._fd, data)
             except OSError:
                 os.ftruncate(self._fd, size)
                 raise
@@ -98,7 +92,8 @@ def _locked(fd: int) -> Iterator[None]:
         fcntl.flock(fd, fcntl.LOCK_UN)
 
 
-def _write(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes) -> None:
+    """Raises OSError; some of it may be written then."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
@@ -241,56 +236,3 @@ def _read_at(fd: int, start: int, count: int) -> bytes:
         start += len(part)
         count -= len(part)
     return b"".join(parts)
-
-
-# --- State and lease ---------------------------------------------------------
-@dataclass
-class State:
-    """finished_at: when the whole log was on file (ns), 0 before. sealed: secrets the
-    container was given, sealed; an edit of the endpoint must not bare them."""
-
-    finished_at: int = 0
-    sealed: tuple[str, ...] = ()
-
-
-class StateFile:
-    def __init__(self, attempt: Attempt) -> None:
-        self._path = log_path(attempt).with_suffix(".state")
-        self._lease: int | None = None
-
-    def read(self) -> State:
-        try:
-            data: dict[str, Any] = json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            return State()
-        return State(int(data["finished_at"]), tuple(data["sealed"]))
-
-    def write(self, state: State) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        text = json.dumps(
-            {"finished_at": state.finished_at, "sealed": list(state.sealed)}
-        )
-        # In place: the lease is held on this very file.
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.ftruncate(fd, 0)
-            _write(fd, text.encode())
-        finally:
-            os.close(fd)
-
-    def take_lease(self) -> bool:
-        """False when another follower has it. Kept until `release` or death."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            return False
-        self._lease = fd
-        return True
-
-    def release(self) -> None:
-        if self._lease is not None:
-            os.close(self._lease)
-            self._lease = None

@@ -12,11 +12,11 @@ import logging
 import time
 
 from replicas.engine.base import EngineStreams
-from replicas.logs.files import StateFile
 from replicas.logs.following import Following, Target
 from replicas.logs.live_tail import LiveTail
 from replicas.logs.records import Attempt
 from replicas.logs.secrets import sealed_of
+from replicas.logs.state import StateFile
 from replicas.logs.threads import in_thread
 from replicas.logs.writer import Writer
 from replicas.models import Replica

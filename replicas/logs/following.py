@@ -10,13 +10,14 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from replicas.engine.base import EngineError, EngineStreams
-from replicas.logs.files import LogFile, StateFile
+from replicas.logs.files import LogFile
 from replicas.logs.lines import Assembler
 from replicas.logs.masks import Masker
 from replicas.logs.records import Attempt
 from replicas.logs.resume import Position, position
 from replicas.logs.secrets import masker
 from replicas.logs.sink import Sink
+from replicas.logs.state import StateFile
 from replicas.logs.writer import Writer
 
 log = logging.getLogger(__name__)

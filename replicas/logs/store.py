@@ -24,6 +24,7 @@ from django.conf import settings
 from replicas.logs import feed, files
 from replicas.logs.records import Attempt, Draft, Line, Record, flags, lines
 from replicas.logs.secrets import masker_for
+from replicas.logs.state import StateFile
 from replicas.models import Replica
 
 __all__ = [
@@ -77,7 +78,7 @@ def system(
 
 def mark_finished(endpoint_id: int, replica_id: int, attempt: int) -> None:
     """Nothing more will come from this attempt's container."""
-    state = files.StateFile(Attempt(endpoint_id, replica_id, attempt))
+    state = StateFile(Attempt(endpoint_id, replica_id, attempt))
     state.write(replace(state.read(), finished_at=time.time_ns()))
 
 
@@ -90,7 +91,7 @@ def is_finished(replica_id: int, attempt: int) -> bool:
     row = Replica.objects.filter(pk=replica_id).first()
     if row is None or (row.attempt == attempt and row.started_at is None):
         return True
-    state = files.StateFile(Attempt(row.endpoint_id, replica_id, attempt))
+    state = StateFile(Attempt(row.endpoint_id, replica_id, attempt))
     if state.read().finished_at:
         return True
     if row.attempt == attempt or not state.take_lease():

@@ -12,6 +12,7 @@ import pytest
 from replicas.logs import files
 from replicas.logs.following import Following, Target
 from replicas.logs.records import Attempt
+from replicas.logs.state import StateFile
 from replicas.logs.writer import Writer
 from replicas.tests.engine_fixtures import tiny
 from replicas.tests.engine_fixtures.bench import DockerBench, next_event
@@ -55,7 +56,7 @@ async def follow(bench, container_id):
             await Following(Target(OWNER, container_id), bench.streams, writer).run()
     finally:
         await writer.close()
-    assert files.StateFile(OWNER).read().finished_at
+    assert StateFile(OWNER).read().finished_at
 
 
 def stored():
@@ -117,7 +118,7 @@ async def test_killed_followers_leave_no_gap_and_no_duplicate(bench, log_dir):
     container_id = await asyncio.to_thread(shell, bench, script)
     kills = 0
     chance = random.Random(20)
-    while not files.StateFile(OWNER).read().finished_at:
+    while not StateFile(OWNER).read().finished_at:
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "replicas.tests.logs_child", str(log_dir), "1", "7", "1"),

@@ -193,7 +193,7 @@ async def test_the_second_worker_takes_over(world, replica):
 
 async def test_a_full_disk_delays_and_loses_nothing(world, replica, monkeypatch):
     full = True
-    real = files._write
+    real = files.write_all
 
     def write(fd, data):
         if full:
@@ -201,7 +201,7 @@ async def test_a_full_disk_delays_and_loses_nothing(world, replica, monkeypatch)
             raise OSError(errno.ENOSPC, "No space left on device")
         real(fd, data)
 
-    monkeypatch.setattr(files, "_write", write)
+    monkeypatch.setattr(files, "write_all", write)
     async with following(world):
         for n in range(20):
             world.say(replica.container_id, f"line {n}")

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from endpoints.valkey import valkey
 from replicas.logs import files, store
 from replicas.logs.records import Attempt, Draft
+from replicas.logs.state import StateFile
 from replicas.tests.factories import ReplicaFactory
 
 pytestmark = pytest.mark.django_db
@@ -18,8 +20,11 @@ NS = 1_000_000_000
 @pytest.fixture(autouse=True)
 def log_dir(settings, tmp_path):
     settings.ALIGHT_LOG_DIR = tmp_path / "logs"
-    # Nobody reads the live stream here.
+    # Nobody reads the live stream here; the client is kept for the whole process.
     settings.ALIGHT_VALKEY_URL = "unix:///run/nobody.sock"
+    valkey.cache_clear()
+    yield
+    valkey.cache_clear()
 
 
 @pytest.fixture
@@ -153,7 +158,7 @@ def test_what_nobody_will_follow_is_finished(replica):
 
 
 def test_an_old_attempt_that_is_still_followed_is_not_finished(replica):
-    follower = files.StateFile(owner(replica))
+    follower = StateFile(owner(replica))
     assert follower.take_lease()
     replica.attempt = 2
     replica.save()
@@ -163,7 +168,7 @@ def test_an_old_attempt_that_is_still_followed_is_not_finished(replica):
 
 
 def test_one_lease(replica):
-    first, second = files.StateFile(owner(replica)), files.StateFile(owner(replica))
+    first, second = StateFile(owner(replica)), StateFile(owner(replica))
     assert first.take_lease()
     assert not second.take_lease()
     first.release()
