@@ -31,7 +31,8 @@ def tell(replica: Replica, reason: Reason, message: str = "", **data: Any) -> Ev
         attempt=replica.attempt,
         data={"number": replica.number, **data},
     )
-    level = {"fail": "error", "wait": "warn"}.get(REASONS[reason].kind, "info")
+    words = REASONS[reason]
+    level = "error" if words.kind == "fail" else "warn" if words.warning else "info"
     text = f"{title(reason, event.data)}. {message}".strip()
     store.system(replica.endpoint_id, replica.pk, replica.attempt, text, level=level)
     return event

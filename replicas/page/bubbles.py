@@ -37,7 +37,8 @@ def bubbles(facts: Facts) -> list[Bubble]:
         if endpoint.paused:
             caption = "Starts on resume"
         else:
-            caption = "Starts soon" if kept else "Starts on demand"
+            # "Starts on demand" once replicas follow traffic.
+            caption = "Starts soon" if kept else "Not started"
         drawn.append(Bubble(f"slot-{number}", "slot", "Standby", say(caption)))
     return drawn
 

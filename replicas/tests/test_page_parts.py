@@ -57,7 +57,7 @@ def test_slots_fill_up_to_the_maximum():
     known = facts(seen("ready", 2, ready_at=ago(5)), min_replicas=1, max_replicas=3)
     assert captions(known)[1:] == [
         ("slot", "Standby", "Starts soon"),
-        ("slot", "Standby", "Starts on demand"),
+        ("slot", "Standby", "Not started"),
     ]
 
 
