@@ -144,7 +144,9 @@ class DockerEngine:
         node = self._name()
         with suppress(errors.Gone), _spoken():
             attrs = self._client().inspect_container(container_id)
-            return translate.observed(attrs, node=node)
+            # On its way out, by somebody's "docker rm -f": as good as gone.
+            if attrs["State"]["Status"] != "removing":
+                return translate.observed(attrs, node=node)
         return None
 
     def _must_inspect(self, container_id: str) -> Observed:

@@ -173,6 +173,8 @@ def _answering(replica: Replica, _: Observed | None) -> Done:
 
 def _exited(replica: Replica, container: Observed | None) -> Done:
     code = container.exit_code if container else None
+    if code is None:
+        return _gone(replica, container)
     fail(
         replica,
         Reason.EXITED,
