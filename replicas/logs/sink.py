@@ -89,6 +89,11 @@ class Sink:
         return True
 
     @property
+    def many(self) -> bool:
+        """Enough lines wait to write them at once."""
+        return len(self._waiting) >= _BATCH // 2
+
+    @property
     def stuck(self) -> bool:
         """What was prepared could not be written."""
         return bool(self._drafts)

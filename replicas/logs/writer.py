@@ -23,6 +23,9 @@ from replicas.logs.sink import Sink
 
 log = logging.getLogger(__name__)
 
+# Between two writings, unless much is waiting: a line that comes alone goes at once, of
+# those in a stream many go together.
+_PACE = 0.03
 _RETRY_SECONDS = 1.0
 _VALKEY_SECONDS = 2.0
 _VALKEY_REST = 5.0
@@ -88,16 +91,20 @@ class Writer:
             for sink in sinks:
                 _prepare(sink)
             blocks = await loop.run_in_executor(self._thread, _write_all, sinks)
+            behind = False
             for sink in sinks:
                 if sink.settle():
                     if sink.stuck:
                         loop.call_later(_RETRY_SECONDS, self._touch, sink)
                     else:
+                        behind = behind or sink.many
                         self._touch(sink)
             # The next lines are written while these are published, in order.
             if publishing is not None:
                 await publishing
             publishing = asyncio.create_task(self._publish(blocks))
+            if not behind and not self._closing:
+                await asyncio.sleep(_PACE)
         if publishing is not None:
             await publishing
 
