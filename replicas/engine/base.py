@@ -105,6 +105,7 @@ class Observed:
     `oom` is a hint only: it is also true when just a child process was killed.
     `error` is why it could not run, as far as the engine knows. A program that the
     image lacks shows here, with exit code 127: an init process stands before it.
+    A paused container is running, and its port takes connections that nobody serves.
     """
 
     id: str
@@ -119,6 +120,7 @@ class Observed:
     started_at: datetime | None
     finished_at: datetime | None
     error: str = ""
+    paused: bool = False
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ def observed(attrs: Mapping[str, Any], *, node: str) -> Observed:
         started_at=moment(state.get("StartedAt", "")),
         finished_at=moment(state.get("FinishedAt", "")),
         error=state.get("Error") or errors.bad_exit(code, attrs.get("Path", "")),
+        paused=bool(state.get("Paused")),
     )
 
 

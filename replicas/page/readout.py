@@ -143,6 +143,8 @@ def _unhealthy(facts: Facts, seen: Seen) -> Readout:
         lasting(quiet, facts.now),
         ". It gets no traffic until it does.",
     )
+    if seen.why:
+        sentence = say(f"{seen.why} It gets no traffic until it does.")
     alone = len(facts.replicas) == 1
     return Readout(
         "unhealthy",

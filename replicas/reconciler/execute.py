@@ -151,22 +151,22 @@ def _ready(replica: Replica, _: Observed | None) -> Done:
     return Done(changed=True, routes=True)
 
 
-def _silent(replica: Replica, _: Observed | None) -> Done:
+def _silent(replica: Replica, container: Observed | None) -> Done:
+    text, trouble, why = f"{launch.what(replica, first=True)} has not answered.", "", ""
+    if container is not None and container.paused:
+        trouble, why = "ContainerPaused", words.PAUSED
+        text = why
     with transaction.atomic():
-        if services.move(replica, S.UNHEALTHY):
-            services.tell(
-                replica,
-                Reason.SILENT,
-                f"{launch.what(replica, first=True)} has not answered. "
-                "It gets no traffic until it does.",
-            )
+        if services.move(replica, S.UNHEALTHY, trouble=trouble, trouble_text=why):
+            text = f"{text} It gets no traffic until it does."
+            services.tell(replica, Reason.SILENT, text)
     return Done(changed=True, routes=True)
 
 
 def _answering(replica: Replica, _: Observed | None) -> Done:
     launch.open_route(replica)
     with transaction.atomic():
-        if services.move(replica, S.READY):
+        if services.move(replica, S.READY, trouble="", trouble_text=""):
             services.tell(replica, Reason.ANSWERING)
     return Done(changed=True, routes=True)
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from endpoints.steps import Reason, title
 from replicas import services
+from replicas.logs import store
 from replicas.models import Replica
 from replicas.progress import duration
 from replicas.reconciler import words
@@ -51,8 +52,11 @@ def fail(
         trouble = "OutOfMemory" if oom and code == 137 else "Exited"
     if reason is Reason.EXITED and code is not None:
         data["code"] = code
+    # What a container or its engine wrote may have a secret in it.
+    mask = store.masker_for(replica.endpoint_id).mask
+    message = mask(message)
     if tail:
-        data["tail"] = list(tail)[-TAIL_LINES:]
+        data["tail"] = [mask(line) for line in list(tail)[-TAIL_LINES:]]
     with transaction.atomic():
         moved = services.move(
             replica,

@@ -11,16 +11,23 @@ from django.utils import timezone
 
 from endpoints.ingress import get_ingress
 from endpoints.models import Event
-from endpoints.sealing import unseal
+from endpoints.sealing import SealBroken, unseal
 from endpoints.steps import Reason
 from replicas import doorbell, routing, services
 from replicas.engine import get_engine, names
-from replicas.engine.base import Observed, Wanted
+from replicas.engine.base import EngineError, Observed, Wanted
 from replicas.engine.contexts import resolve
 from replicas.models import Gpu, Replica
 from replicas.states import ReplicaState as S
+from templates_app.spec import EnvVar
 
 log = logging.getLogger(__name__)
+
+
+class SecretLost(EngineError):
+    """A secret of this endpoint cannot be opened: no container can be made of it."""
+
+    reason = "SecretLost"
 
 
 def grace_seconds() -> int:
@@ -29,11 +36,14 @@ def grace_seconds() -> int:
 
 
 def wanted(replica: Replica) -> Wanted:
-    """The container of this attempt. Opens secrets: never log or store the result."""
+    """The container of this attempt. Opens secrets: never log or store the result.
+
+    Raises SecretLost, and BuildFailed when its build context is gone.
+    """
     endpoint, tier = replica.endpoint, replica.endpoint.tier
     spec = endpoint.container
     place = (settings.ALIGHT_INSTALLATION, endpoint.name)
-    env = {e.name: unseal(e.value) if e.secret else e.value for e in spec.env}
+    env = {variable.name: _plain(variable) for variable in spec.env}
     volumes: tuple[tuple[str, str], ...] = ()
     if spec.volume:
         # The owner's number keeps files from whoever takes the endpoint's name later.
@@ -59,6 +69,15 @@ def wanted(replica: Replica) -> Wanted:
         shm_mb=spec.shm_mb or tier.shm_mb,
         volumes=volumes,
     )
+
+
+def _plain(variable: EnvVar) -> str:
+    if not variable.secret:
+        return variable.value
+    try:
+        return unseal(variable.value)
+    except SealBroken as error:
+        raise SecretLost(f"{variable.name}: {error}") from None
 
 
 def launch(replica: Replica) -> bool:

@@ -115,8 +115,9 @@ def _one_pass(
         if done.freed:
             others.update(booking.next_in_line())
         if done.forgotten:
-            get_ingress().forget(endpoint.name)
+            # The row is gone already: the sweep mends a route that stays behind.
             live.changed(endpoint_id, endpoint.owner_id)
+            get_ingress().forget(endpoint.name)
             return False, None, None
         if done.routes:
             _write_observed(endpoint)
@@ -226,7 +227,13 @@ def _unsettled(endpoints: list[Endpoint], found: list[Observed]) -> list[int]:
     for endpoint in endpoints:
         rows = replicas.get(endpoint.pk, [])
         owned = by_owner(containers.get(endpoint.name, []))
-        todo = _glance(endpoint, rows, owned)
+        try:
+            todo = _glance(endpoint, rows, owned)
+        except EngineUnreachable:
+            raise
+        except EngineError:
+            due.append(endpoint.pk)  # its own pass says what is wrong
+            continue
         stale = endpoint.observed_generation != endpoint.generation
         if todo.actions or stale or (todo.again and todo.again <= now):
             due.append(endpoint.pk)
@@ -255,4 +262,10 @@ def _remove_strangers(found: list[Observed], known: set[str]) -> None:
         # A container made by hand with our label, but no endpoint, is not ours.
         if name and name not in known and names.REPLICA in container.labels:
             log.warning("removing %s: its endpoint is gone", container.name)
-            get_engine().remove(container.id)
+            try:
+                get_engine().remove(container.id)
+            except EngineUnreachable:
+                raise
+            except EngineError as error:
+                # The others are looked at all the same; this one at the next sweep.
+                log.warning("%s could not be removed: %s", container.name, error)

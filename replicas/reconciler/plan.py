@@ -166,6 +166,9 @@ def _serving(
         return "gone"
     if not c.running:
         return "exited"
+    if c.paused:
+        # Somebody's wish: it is left alone, and out of traffic, until it goes on.
+        return "silent" if r.state is S.READY else None
     if r.silent_since is None:
         return "answering" if r.state is S.UNHEALTHY else None
     if r.state is S.READY:

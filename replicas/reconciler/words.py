@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from templates_app.models import Tier
 
+PAUSED = "Somebody paused its container. “docker unpause” lets it go on."
+
 
 def gpu_text(models: Sequence[str], memory_gb: int, node: str) -> str:
     """ "A10 24 GB on gpu-02", "2 × A100 80 GB on gpu-03", "2 cores on box"."""

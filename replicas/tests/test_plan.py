@@ -1,5 +1,6 @@
 """The planner as a table: a world, and what it asks for."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -138,6 +139,17 @@ ONE_REPLICA = {
     "ready, stopped answering": (
         world(replica(S.READY, silent_since=ago(1)), containers={(1, 1): running}),
         [("silent", 1)],
+    ),
+    "paused by hand": (
+        world(replica(S.READY), containers={(1, 1): replace(running, paused=True)}),
+        [("silent", 1)],
+    ),
+    "paused for long": (
+        world(
+            replica(S.UNHEALTHY, silent_since=ago(500)),
+            containers={(1, 1): replace(running, paused=True)},
+        ),
+        [],
     ),
     "silent for a while": (
         world(replica(S.UNHEALTHY, silent_since=ago(9)), containers={(1, 1): running}),
