@@ -42,7 +42,7 @@ def book(replica: Replica, tier: Tier) -> Place:
         for gpu in Gpu.objects.filter(present=True).select_related("node")
         if matches(tier, gpu.model, gpu.memory_gb)
     ]
-    place = _place_in_line(replica, tier)
+    place = _place_in_line(replica, tier, len(fitting))
     by_node: dict[str, list[Gpu]] = {}
     for gpu in fitting:
         if gpu.replica_id is None and gpu.node.unreachable_since is None:
@@ -65,10 +65,14 @@ def _take(replica: Replica, gpus: list[Gpu]) -> Place:
     return Place(node=gpus[0].node, gpus=tuple(gpus))
 
 
-def _place_in_line(replica: Replica, tier: Tier) -> int:
-    """1 for the first. The line is all who wait for this GPU model, oldest first."""
+def _place_in_line(replica: Replica, tier: Tier, total: int) -> int:
+    """1 for the first. The line is all who wait for this GPU model, oldest first.
+
+    Who asks for more than there are at all keeps nobody waiting.
+    """
     earlier = Replica.objects.filter(
         state=ReplicaState.WAITING,
+        endpoint__tier__gpus__lte=total,
         endpoint__tier__gpu_model=tier.gpu_model,
         endpoint__tier__gpu_memory_gb=tier.gpu_memory_gb,
         pk__lt=replica.pk,

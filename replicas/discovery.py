@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -54,7 +55,8 @@ def parse_smi(text: str) -> list[FoundGpu]:
     return found
 
 
-def local_gpus() -> list[FoundGpu]:
+def local_gpus() -> list[FoundGpu] | None:
+    """The GPUs of this machine; None when they cannot be told right now."""
     if settings.ALIGHT_GPUS:
         return given_gpus(settings.ALIGHT_GPUS)
     program = shutil.which("nvidia-smi")
@@ -66,7 +68,7 @@ def local_gpus() -> list[FoundGpu]:
         )
     except (subprocess.SubprocessError, OSError):
         log.warning("nvidia-smi did not answer; GPUs stay as they were known")
-        return []
+        return None
     return parse_smi(done.stdout)
 
 
@@ -76,6 +78,8 @@ def refresh(engine: Engine) -> Node:
     That it answers again is for `engine_found`, whose caller tells everyone.
     """
     info = engine.node()
+    # Asked before the transaction: a driver that hangs must not keep writers out.
+    found = local_gpus()
     now = timezone.now()
     with transaction.atomic():
         node, _ = Node.objects.update_or_create(
@@ -87,8 +91,8 @@ def refresh(engine: Engine) -> Node:
                 "seen_at": now,
             },
         )
-        found = local_gpus()
-        for gpu in found:
+        before = _known(node)
+        for gpu in found or ():
             Gpu.objects.update_or_create(
                 uuid=gpu.uuid,
                 defaults={
@@ -98,10 +102,18 @@ def refresh(engine: Engine) -> Node:
                     "present": True,
                 },
             )
-        lost = node.gpus.exclude(uuid__in=[gpu.uuid for gpu in found])
-        lost.update(present=False)
-        live.hardware_changed()
+        if found is not None:
+            lost = node.gpus.exclude(uuid__in=[gpu.uuid for gpu in found])
+            lost.update(present=False)
+        if _known(node) != before:
+            live.hardware_changed()
     return node
+
+
+def _known(node: Node) -> list[tuple[Any, ...]]:
+    """What pages show of its GPUs, apart from who holds them."""
+    rows = node.gpus.order_by("uuid")
+    return list(rows.values_list("uuid", "model", "memory_gb", "present"))
 
 
 def engine_lost() -> bool:

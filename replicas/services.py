@@ -6,6 +6,7 @@ the winner tells the story.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -34,7 +35,10 @@ def tell(replica: Replica, reason: Reason, message: str = "", **data: Any) -> Ev
     words = REASONS[reason]
     level = "error" if words.kind == "fail" else "warn" if words.warning else "info"
     text = f"{title(reason, event.data)}. {message}".strip()
-    store.system(replica.endpoint_id, replica.pk, replica.attempt, text, level=level)
+    owner = (replica.endpoint_id, replica.pk, replica.attempt)
+    # Files and Valkey may be slow, and only one transaction at a time may write.
+    line = partial(store.system, *owner, text, level=level)
+    transaction.on_commit(line, robust=True)
     return event
 
 
@@ -65,7 +69,7 @@ def move(replica: Replica, to: ReplicaState, **columns: Any) -> bool:
         return False
     for name, value in changes.items():
         setattr(replica, name, value)
-    progress.clear(replica.pk)
+    transaction.on_commit(partial(progress.clear, replica.pk))
     live.changed(replica.endpoint_id, replica.endpoint.owner_id)
     return True
 

@@ -14,6 +14,10 @@ from replicas.reconciler import loop
 
 log = logging.getLogger(__name__)
 
+# The broker gives a task that waits for an hour to a second worker. The sweep finds
+# what is due much later; until then a look too early costs little.
+_FARTHEST_SECONDS = 600.0
+
 
 @shared_task
 def reconcile(endpoint_id: int) -> None:
@@ -27,13 +31,14 @@ def reconcile(endpoint_id: int) -> None:
 
 def look_again(endpoint_id: int, seconds: float) -> None:
     """Ask for one later look. An earlier one that is under way already will do."""
-    key, due = f"alight:again:{endpoint_id}", time.time() + max(seconds, 0.05)
+    seconds = min(max(seconds, 0.05), _FARTHEST_SECONDS)
+    key, due = f"alight:again:{endpoint_id}", time.time() + seconds
     planned = valkey().get(key)
     if planned and time.time() < float(planned) <= due + 0.05:
         return
-    valkey().set(key, due, px=int((max(seconds, 0.05) + 5) * 1000))
+    valkey().set(key, due, px=int((seconds + 5) * 1000))
     # A look that is very late has been made by the sweep meanwhile.
-    reconcile.apply_async((endpoint_id,), countdown=max(seconds, 0.05))
+    reconcile.apply_async((endpoint_id,), countdown=seconds)
 
 
 @shared_task

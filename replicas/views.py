@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -42,6 +43,11 @@ def _back(request: Request, endpoint: Endpoint) -> HttpResponse:
     if not url_has_allowed_host_and_scheme(target, allowed_hosts=None):
         target = endpoint.get_absolute_url()
     return redirect(target)
+
+
+def _whole(text: str) -> int | None:
+    """The number that was typed, if it is one that can be meant."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 @require_GET
@@ -109,10 +115,10 @@ def restart(request: Request, name: str) -> HttpResponse:
     endpoint = _endpoint(request, name)
     chosen = endpoint.replicas.alive()
     if "replica" in request.POST:
-        replica_id = request.POST["replica"]
-        if not replica_id.isdigit():
+        replica_id = _whole(request.POST["replica"])
+        if replica_id is None:
             return HttpResponse("Name a replica by its number.", status=400)
-        chosen = chosen.filter(pk=int(replica_id))
+        chosen = chosen.filter(pk=replica_id)
     asked = [r for r in chosen if replica_services.restart(r, request.user)]
     if asked:
         named = " and ".join(f"Replica {replica.number}" for replica in asked)
@@ -138,10 +144,10 @@ def scale(request: Request, name: str) -> HttpResponse:
     }
     problem = ""
     if request.method == "POST":
-        if not all(value.isascii() and value.isdigit() for value in asked.values()):
+        low, high = _whole(asked["min"]), _whole(asked["max"])
+        if low is None or high is None:
             problem = "Enter whole numbers, such as 0 and 2."
         else:
-            low, high = int(asked["min"]), int(asked["max"])
             problem = rules.scale_problem(low, high)
             if not problem:
                 services.change(

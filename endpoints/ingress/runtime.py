@@ -24,8 +24,11 @@ _ROW = re.compile(r"^0x\S+ (\S+) (.*)$", re.MULTILINE)
 _COLUMNS = ("pxname", "svname", "qcur", "scur", "slim", "status", "addr")
 
 
-class CommandRefused(Exception):
-    """HAProxy did not take a command; the message has the command and its answer."""
+class CommandRefused(IngressUnreachable):
+    """HAProxy did not take a command; the message has the command and its answer.
+
+    To callers the same as no answer: the route is not there, and is tried again.
+    """
 
 
 class Runtime:
