@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from endpoints import rules
+from endpoints.sealing import seal
 from endpoints.serializers.fields import EmptyableField, RuledField, StrictSerializer
 from templates_app.spec import EnvVar, VolumeSpec
 
@@ -60,6 +61,7 @@ def merged_env(
 ) -> tuple[EnvVar, ...]:
     """The variables after the change: `wanted` in whole, kept secrets as they were.
 
+    A new value for a secret is a secret, too.
     Raises ValidationError for a null that no kept secret stands behind.
     """
     secrets = {var.name: var for var in old if var.secret}
@@ -73,10 +75,15 @@ def merged_env(
                 ]
             }
         )
-    return tuple(
-        secrets[name] if value is None else EnvVar(name, value)
-        for name, value in wanted.items()
-    )
+
+    def variable(name: str, value: str | None) -> EnvVar:
+        if value is None:
+            return secrets[name]
+        if name in secrets:
+            return EnvVar(name, seal(value), secret=True)
+        return EnvVar(name, value)
+
+    return tuple(variable(name, value) for name, value in wanted.items())
 
 
 class WordsField(serializers.ListField):
