@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import re
 import time
 from typing import Any
 
+from channels.auth import get_user
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
@@ -86,15 +88,25 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         return user
 
     async def check_session(self) -> None:
-        if not getattr(self.scope.get("user"), "is_authenticated", False):
-            raise Refused(SIGNED_OUT)
+        """Refuse who signed out, may not sign in any longer, or has a new password."""
         session = self.scope.get("session")
         if session is not None and session.session_key:
             exists = database_sync_to_async(session.exists)
             if not await exists(session.session_key):
                 raise Refused(SIGNED_OUT)
+            # Read again: what this person may see can have changed as well.
+            self.scope["user"] = await get_user(self.scope)
+        if not getattr(self.scope.get("user"), "is_authenticated", False):
+            raise Refused(SIGNED_OUT)
 
     # --- What the page says ----------------------------------------------------
+    @classmethod
+    async def decode_json(cls, text_data: str) -> Any:
+        """None for what is not JSON: pages do not send that, nobody else is heard."""
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(text_data)
+        return None
+
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         if not isinstance(content, dict) or not hasattr(self, "page_topic"):
             return

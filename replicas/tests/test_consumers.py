@@ -55,21 +55,37 @@ async def test_a_refused_socket_is_told_nothing_when_it_goes_on(
     assert await socket.receive_nothing()
 
 
+def sign_out(alice, session):
+    session.delete()
+
+
+def deactivate(alice, session):
+    type(alice).objects.filter(pk=alice.pk).update(is_active=False)
+
+
+def change_password(alice, session):
+    alice.set_password("another one")
+    alice.save()
+
+
+@pytest.mark.parametrize("end", [sign_out, deactivate, change_password])
 async def test_a_session_that_ended_closes_the_socket(
-    calls, drawing, alice, monkeypatch
+    calls, drawing, alice, client, monkeypatch, end
 ):
-    monkeypatch.setattr(consumers, "PING_SECONDS", 0)
-
-    class Ended:
-        session_key = "gone"
-
-        @staticmethod
-        def exists(key):
-            return checks.pop(0)
-
-    checks = [True, False]
-    socket = await calls(alice, have={}, session=Ended)
+    monkeypatch.setattr(consumers, "PING_SECONDS", 0.05)
+    await database_sync_to_async(client.force_login)(alice)
+    session = await database_sync_to_async(lambda: client.session)()
+    socket = await calls(alice, have={}, session=session)
+    await socket.heard("state")
+    await database_sync_to_async(end)(alice, session)
     assert await socket.closed() == 4401
+
+
+async def test_what_is_not_json_is_passed_over(calls, drawing, alice):
+    socket = await calls(alice)
+    await socket.send_input({"type": "websocket.receive", "text": "{"})
+    await socket.say({"have": {}})
+    await socket.heard("state")
 
 
 # --- The snapshot ------------------------------------------------------------
