@@ -42,18 +42,21 @@ class Runner:
             Prober(),
             LogFollower(streams),
         ]
-        async with asyncio.TaskGroup() as group:
-            helpers = [
-                group.create_task(self._listen()),
-                group.create_task(Watcher(streams).run()),
-                *(group.create_task(self._keep(part)) for part in components),
-            ]
-            await self.stop.wait()
-            for helper in helpers:
-                helper.cancel()
-        for part in components:
-            await part.close()
-        await streams.close()
+        try:
+            async with asyncio.TaskGroup() as group:
+                helpers = [
+                    group.create_task(self._listen()),
+                    group.create_task(Watcher(streams).run()),
+                    *(group.create_task(self._keep(part)) for part in components),
+                ]
+                await self.stop.wait()
+                for helper in helpers:
+                    helper.cancel()
+        finally:
+            # Also after a fall: what goes on by itself would be there twice.
+            for part in components:
+                await part.close()
+            await streams.close()
 
     async def _keep(self, part: Component) -> None:
         bell = asyncio.Event()

@@ -478,6 +478,13 @@ def test_a_secret_reads_as_null_and_null_keeps_it(alice, with_secret):
     assert patch(alice, env_overrides={}).json()["env_overrides"] == {}
 
 
+def test_a_new_value_for_a_secret_is_a_secret(alice, with_secret):
+    env = {"HF_TOKEN": "another canary"}
+    assert patch(alice, env_overrides=env).json()["env_overrides"] == {"HF_TOKEN": None}
+    kept = Endpoint.objects.get().container.env[0]
+    assert (unseal(kept.value), kept.secret) == ("another canary", True)
+
+
 def test_a_secret_is_in_no_answer(alice, with_secret):
     client = caller(alice)
     client.patch(
