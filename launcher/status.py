@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from launcher import processes
 from launcher.config import Config
 from launcher.down import SERVICES
+from launcher.engine import Answer, ping
 from launcher.show import say, span
 
 NAMES = ("supervisor", *SERVICES, "dockerd")
@@ -37,7 +38,19 @@ def status(config: Config, *, as_json: bool = False) -> int:
                 f"{row.cpu_seconds:>10.1f} s  {span(row.age_seconds)}"
             )
         say(f"{'in all':12}{'':>8}{total / 1e6:>7.0f} MB  (without dockerd)")
+        if (answer := ping(config.docker_host)) is not Answer.YES:
+            say(in_words(answer, config.docker_host))
     return 0 if any(row.name == "supervisor" for row in rows) else 3
+
+
+def in_words(answer: Answer, host: str) -> str:
+    """What is wrong with the engine, and what to do."""
+    if answer is Answer.DENIED:
+        return f"Docker runs, but this user may not use {host}: see make up."
+    return (
+        f"The Docker engine at {host} does not answer. Nothing can start or stop "
+        "until it does. Start it; the console finds it by itself."
+    )
 
 
 def look(config: Config, name: str) -> Row | None:
