@@ -42,6 +42,9 @@ def name_problem(name: str) -> str:
         return "End with a letter or digit."
     if len(name) > NAME_MAX:
         return f"Keep it to {NAME_MAX} characters. This is {len(name)}."
+    if name[2:4] == "--":
+        # Browsers take "xn--…" for a name in another alphabet, and refuse a wrong one.
+        return "Use one hyphen only after the first two letters."
     if name in RESERVED_NAMES:
         return f'The console keeps "{name}" for itself. Choose another name.'
     return ""

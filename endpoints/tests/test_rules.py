@@ -37,6 +37,7 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
         ("٣", NAME_WORDS),
         ("9lives", "Start with a letter."),
         ("-a", "Start with a letter."),
+        ("xn--a", "Use one hyphen only after the first two letters."),
         ("a-", "End with a letter or digit."),
         ("x" * 52, "Keep it to 40 characters. This is 52."),
         ("admin", 'The console keeps "admin" for itself. Choose another name.'),
