@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import trigger_client_event
 
 from endpoints import live, rules, services
 from endpoints.models import Endpoint
@@ -38,7 +39,14 @@ def _endpoint(request: Request, name: str) -> Endpoint:
 
 
 def _back(request: Request, endpoint: Endpoint) -> HttpResponse:
-    """To where the button was: the list says `next`, else the endpoint's page."""
+    """To where the button was: the list says `next`, else the endpoint's page.
+
+    With htmx the page stays: its socket shows the change, the drawer stays open.
+    """
+    if request.htmx:
+        said = [str(message) for message in messages.get_messages(request)]
+        stays = HttpResponse(status=204)
+        return trigger_client_event(stays, "said", {"texts": said})
     target = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(target, allowed_hosts=None):
         target = endpoint.get_absolute_url()
@@ -158,6 +166,8 @@ def scale(request: Request, name: str) -> HttpResponse:
                 )
                 return _back(request, endpoint)
     context = {"endpoint": endpoint, "asked": asked, "problem": problem}
+    if request.htmx:
+        return render(request, "replicas/scale_form.html", context)
     status = 422 if problem else 200
     return render(request, "replicas/scale.html", context, status=status)
 

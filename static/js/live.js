@@ -109,6 +109,9 @@
     for (var id in html) {
       var was = document.getElementById(id);
       if (was) Idiomorph.morph(was, html[id], { morphStyle: "outerHTML", callbacks: morph });
+      /* buttons that came with it belong to htmx forms */
+      var fresh = document.getElementById(id);
+      if (fresh && window.htmx) htmx.process(fresh);
     }
     dress();
     tell("swapped", html);

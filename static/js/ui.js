@@ -270,4 +270,15 @@
     /* anything marked data-autofocus-error gets focus, as after a rejected post */
     var bad = $("[data-autofocus-error]"); if (bad) bad.focus();
   });
+
+  /* ---- htmx: what the server says, and a request that did not arrive ---- */
+  document.addEventListener("said", function (e) {
+    (e.detail.texts || []).forEach(function (text) { UI.toast(text, { icon: "check" }); });
+  });
+  document.addEventListener("htmx:afterRequest", function (e) {
+    if (e.detail.successful && e.detail.xhr.status === 204) { var d = e.detail.elt.closest("dialog"); if (d) d.close(); }
+  });
+  ["htmx:sendError", "htmx:responseError", "htmx:timeout"].forEach(function (kind) {
+    document.addEventListener(kind, function () { UI.toast("That did not reach the console. Reload the page and try again.", { icon: "info" }); });
+  });
 })();
