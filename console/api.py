@@ -19,6 +19,7 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
+from django.db import OperationalError
 from django.http import Http404
 from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
@@ -35,6 +36,15 @@ class TooLarge(exceptions.APIException):
     status_code = 413
     default_code = "too_large"
     default_detail = f"Send at most {BODY_MAX:,} bytes."
+
+
+class NoSpace(exceptions.APIException):
+    status_code = 507
+    default_code = "disk_full"
+    default_detail = (
+        "The console's disk is full, so nothing was changed. Free some space on it, "
+        "then send this again. Endpoints keep running."
+    )
 
 
 class JSONParser(BaseParser):
@@ -108,6 +118,8 @@ def _refusal(error: Exception) -> exceptions.APIException | None:
         return exceptions.PermissionDenied()
     if isinstance(error, RequestDataTooBig):
         return TooLarge()
+    if isinstance(error, OperationalError) and "disk is full" in str(error):
+        return NoSpace()
     if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError):
         return exceptions.ParseError("The request could not be read.")
     return None

@@ -10,17 +10,21 @@ from typing import Protocol
 import redis
 
 from endpoints.valkey import async_valkey
-from replicas import doorbell
+from replicas import doorbell, tasks
 from replicas.engine import open_streams
 from replicas.logs.follow import LogFollower
+from replicas.reconciler import loop
 from replicas.runner.fetching import Fetcher
 from replicas.runner.probing import Prober
+from replicas.runner.threads import in_thread
 from replicas.runner.watching import Watcher
 
 log = logging.getLogger(__name__)
 
 # Seconds between looks when nobody rings.
 _INTERVAL = 3.0
+# Within this all processes have found a Valkey that came back.
+_RETURN = 2.5
 
 
 class Component(Protocol):
@@ -73,20 +77,32 @@ class Runner:
 
     async def _listen(self) -> None:
         """Rings at the doorbell, from this and other processes."""
+        lost = False
         while True:
             client = async_valkey()
             try:
                 async with client.pubsub() as pubsub:
                     await pubsub.subscribe(doorbell.CHANNEL)
+                    if lost:
+                        await self._catch_up()
+                        lost = False
                     async for message in pubsub.listen():
                         if message["type"] == "message":
                             self._ring()
             except redis.RedisError:
-                log.warning("Valkey does not answer; looking every %s s", _INTERVAL)
+                if not lost:
+                    log.warning("Valkey does not answer; looking every %s s", _INTERVAL)
+                lost = True
             finally:
                 with contextlib.suppress(redis.RedisError):
                     await client.aclose()
             await asyncio.sleep(1)
+
+    async def _catch_up(self) -> None:
+        """Looks and news were lost with Valkey: look at everything, tell everyone."""
+        await asyncio.sleep(_RETURN)
+        await in_thread(tasks.sweep)
+        await in_thread(loop.tell_everyone)
 
     def _ring(self) -> None:
         for bell in self._bells:

@@ -156,7 +156,8 @@ def test_a_full_disk_is_named(page, broken, own_engine, api):
 @pytest.mark.parametrize(
     ("name", "words", "says"),
     [
-        ("removed", ["rm", "--force"], "Somebody removed it, or the engine lost it."),
+        # Seen a moment earlier it has been killed already and is still there.
+        ("removed", ["rm", "--force"], re.compile("Somebody removed it|It was killed")),
         ("killed", ["kill"], "exited with code 137. It was killed."),
         ("ended", ["stop"], "exited with code 143. It was asked to end"),
     ],
@@ -213,7 +214,7 @@ def test_nothing_is_lost_with_valkey_and_its_data(page, broken, own_engine, read
     (broken.home / "valkey").mkdir(mode=0o700)
     kill(broken, "valkey")
     assert answer(broken, "kept") == 200
-    # A change goes all the way, through a queue and news that began empty.
+    # What happens while nobody can be told is told afterwards.
     own_engine.docker("kill", before[0])
-    expect(bubble(page)).to_have_attribute("data-state", "failed", timeout=30_000)
+    expect(bubble(page)).to_have_attribute("data-state", "failed")
     expect(bubble(page)).to_have_attribute("data-state", "ready", timeout=NEXT_ATTEMPT)
