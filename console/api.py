@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 import uuid
 from typing import IO, Any
 
+from django.conf import settings
 from django.core.exceptions import (
     BadRequest,
     PermissionDenied,
@@ -29,6 +31,8 @@ from rest_framework.response import Response
 log = logging.getLogger(__name__)
 
 BODY_MAX = 1_000_000
+# With fewer bytes than this free a database error is about space.
+_LEAST_DISK = 1_000_000
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}\Z")
 
 
@@ -42,8 +46,8 @@ class NoSpace(exceptions.APIException):
     status_code = 507
     default_code = "disk_full"
     default_detail = (
-        "The console's disk is full, so nothing was changed. Free some space on it, "
-        "then send this again. Endpoints keep running."
+        "The console's disk is full. Free some space where ALIGHT_HOME is, then send "
+        "this again. Endpoints keep running."
     )
 
 
@@ -118,11 +122,16 @@ def _refusal(error: Exception) -> exceptions.APIException | None:
         return exceptions.PermissionDenied()
     if isinstance(error, RequestDataTooBig):
         return TooLarge()
-    if isinstance(error, OperationalError) and "disk is full" in str(error):
+    # SQLite says "disk I/O error" as well, according to what it was about to write.
+    if isinstance(error, OperationalError) and _free() < _LEAST_DISK:
         return NoSpace()
     if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError):
         return exceptions.ParseError("The request could not be read.")
     return None
+
+
+def _free() -> int:
+    return shutil.disk_usage(settings.ALIGHT_HOME).free
 
 
 def _worded(refusal: exceptions.APIException, context: dict[str, Any]) -> str:

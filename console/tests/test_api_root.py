@@ -6,10 +6,12 @@ import random
 import pytest
 import yaml
 from django.core.management import call_command
+from django.db import OperationalError
 from django.test import Client
 from rest_framework.exceptions import ValidationError
 from rest_framework.test import APIClient, APIRequestFactory
 
+from console import api
 from console.api import explain
 from endpoints.keys import make_token, revoke
 from endpoints.models import Endpoint
@@ -323,3 +325,19 @@ def test_no_kind_of_body_breaks_it(alice, kind):
     session.force_login(alice)
     answer = session.generic("POST", "/v1/endpoint", b"{}", content_type=kind)
     assert answer.status_code in {400, 403, 415}
+
+
+def test_a_full_disk_is_named(monkeypatch, rf):
+    error = OperationalError("disk I/O error")
+    monkeypatch.setattr(api, "_free", lambda: 0)
+    answer = explain(error, {"request": rf.get("/v1/endpoints")})
+    assert answer.status_code == 507
+    assert answer.data["error"]["code"] == "disk_full"
+    assert "ALIGHT_HOME" in answer.data["error"]["message"]
+
+
+def test_a_database_error_with_room_on_the_disk_is_our_fault(monkeypatch, rf):
+    monkeypatch.setattr(api, "_free", lambda: 10**9)
+    error = OperationalError("disk I/O error")
+    answer = explain(error, {"request": rf.get("/v1/endpoints")})
+    assert answer.status_code == 500
