@@ -107,6 +107,14 @@ CHANNEL_LAYERS = {
     }
 }
 CELERY_BROKER_URL = ALIGHT_VALKEY_URL.replace("unix://", "redis+socket://")
+# Whoever clicks while the broker is away or stuck is not kept waiting: the sweep comes
+# by later. Without these, a click waits for 6 s, or for ever.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+    "max_retries": 0,
+    "interval_start": 0,
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
