@@ -21,10 +21,12 @@ from replicas.states import ReplicaState
 TAIL_LINES = 20
 
 
-def failures_after(replica: Replica, now: datetime, *, clean: bool) -> int:
-    """The new count of failures in a row. A clean exit is not a crash."""
-    if clean:
-        return replica.failures
+def failures_after(replica: Replica, now: datetime) -> int:
+    """The new count of ends in a row, which sets the back-off.
+
+    A clean exit counts as well: it is told in other words, but a container that ends
+    by itself at once must not be started every few seconds for ever.
+    """
     if replica.ready_at is not None and now - replica.ready_at >= STEADY:
         return 1
     return replica.failures + 1
@@ -43,8 +45,7 @@ def fail(
 ) -> bool:
     """Move it to failed, with one line for the reason and one for the next try."""
     now = timezone.now()
-    clean = reason is Reason.EXITED and code == 0
-    count = failures_after(replica, now, clean=clean)
+    count = failures_after(replica, now)
     delay = backoff(count)
     if reason is Reason.EXITED:
         memory = replica.endpoint.tier.memory_gb

@@ -107,6 +107,19 @@ def test_the_next_attempt_has_a_container_of_its_own(house):
     assert len(house.engine.observe({})) == 1
 
 
+def test_a_clean_exit_is_said_so_and_backs_off_all_the_same(house):
+    endpoint = house.endpoint()
+    house.up(endpoint)
+    (replica,) = house.replicas(endpoint)
+    Replica.objects.update(failures=2)
+    house.world.crash(replica.container_id, code=0)
+    house.settle(endpoint)
+    replica.refresh_from_db()
+    assert replica.trouble_text == "It ended by itself."
+    assert replica.failures == 3
+    assert round((replica.retry_at - replica.since).total_seconds()) == 40
+
+
 def test_a_container_removed_by_hand_is_replaced(house):
     endpoint = house.endpoint()
     house.up(endpoint)
