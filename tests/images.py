@@ -44,6 +44,8 @@ def gradio_3_image(docker_engine):
         for name in ("model.py", "app.py", "weights.npz"):
             shutil.copy(source / name, folder)
         (Path(folder) / "Dockerfile").write_text(GRADIO_3)
-        image, _ = client.images.build(path=folder, tag="alight-test/gradio:3")
+        image, _ = client.images.build(
+            path=folder, tag="alight-test/gradio:3", rm=True, forcerm=True
+        )
     client.close()
     return image.tags[0]
