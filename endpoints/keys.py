@@ -69,12 +69,12 @@ class BearerAuthentication(BaseAuthentication):
             return None
         now = timezone.now()
         key = (
-            AccessKey.objects.select_related("owner")
+            AccessKey.objects.usable()
+            .select_related("owner")
             .filter(digest=digest_of(header.removeprefix("Bearer ")))
-            .filter(revoked_at=None)
             .first()
         )
-        if key is None or not key.owner.is_active:
+        if key is None:
             raise AuthenticationFailed(
                 "This token is not valid. Make a new one on the Tokens page."
             )

@@ -133,6 +133,19 @@ class Event(models.Model):
         return f"{self.reason} {self.message}"
 
 
+class AccessKeyQuerySet(models.QuerySet["AccessKey"]):
+    def usable(self) -> AccessKeyQuerySet:
+        """Those that may call: not revoked, and of somebody who may sign in."""
+        return self.filter(revoked_at=None, owner__is_active=True)
+
+    def digests_by_owner(self) -> dict[int, tuple[str, ...]]:
+        """Sorted digests, as the ingress has them, by the owner's id."""
+        found: dict[int, list[str]] = {}
+        for owner, digest in self.values_list("owner_id", "digest").order_by("digest"):
+            found.setdefault(owner, []).append(digest)
+        return {owner: tuple(digests) for owner, digests in found.items()}
+
+
 class AccessKey(models.Model):
     """A token. Only its digest is kept: upper-case hex SHA-256 of "Bearer <token>".
 
@@ -147,6 +160,8 @@ class AccessKey(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AccessKeyQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]

@@ -90,7 +90,7 @@ REASONS: dict[Reason, Words] = {
     R.RESTARTED: Words("Restart asked for"),
     R.DELETING: Words("Deleted"),
     R.WAITING: Words("Waiting for hardware", 0, opens=True, kind="wait"),
-    R.ASSIGNED: Words("Hardware assigned", 0, closes=()),
+    R.ASSIGNED: Words("Hardware assigned", 0),
     R.PULLING: Words("Pulling image", 1, opens=True),
     R.PULLED: Words("Image pulled", 1, closes=(R.PULLING,)),
     R.BUILDING: Words("Building image", 1, opens=True),

@@ -54,18 +54,20 @@ def route_of(
     )
 
 
-def tokens_by_owner() -> dict[int, tuple[str, ...]]:
-    """Digests that may call, by owner. Revoked ones are left out."""
-    found: dict[int, list[str]] = {}
-    live = AccessKey.objects.filter(revoked_at=None, owner__is_active=True)
-    for owner, digest in live.values_list("owner_id", "digest"):
-        found.setdefault(owner, []).append(digest)
-    return {owner: tuple(sorted(digests)) for owner, digests in found.items()}
+def route_now(endpoint: Endpoint, *, opening: Replica | None = None) -> Route:
+    """The endpoint's route from its rows as they are now."""
+    tokens = AccessKey.objects.usable().filter(owner_id=endpoint.owner_id)
+    return route_of(
+        endpoint,
+        endpoint.replicas.filter(state=ReplicaState.READY),
+        tokens.digests_by_owner().get(endpoint.owner_id, ()),
+        opening=opening,
+    )
 
 
 def all_routes() -> list[Route]:
     """Every endpoint's route, in three queries."""
-    tokens = tokens_by_owner()
+    tokens = AccessKey.objects.usable().digests_by_owner()
     endpoints = Endpoint.objects.alive()
     by_endpoint: dict[int, list[Replica]] = {}
     for replica in Replica.objects.filter(state=ReplicaState.READY):

@@ -43,21 +43,6 @@ def gigabytes(count: int) -> str:
 
 
 @register.filter
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 102 is "1 min 42 s", 600 is "10 min"."""
-    rest = max(0, round(seconds))
-    if rest < 60:
-        return f"{rest} s"
-    minutes, left = divmod(rest, 60)
-    if minutes < 60:
-        return f"{minutes} min {left} s" if left else f"{minutes} min"
-    hours, left = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {left} min" if left else f"{hours} h"
-    return f"{hours // 24} days"
-
-
-@register.filter
 def motif_files(name: str) -> list[str]:
     """Where the picture of a template is; the plain box stands in for an unknown."""
     folder = "templates_app/motifs"

@@ -152,7 +152,7 @@ def _ready(replica: Replica, _: Observed | None) -> Done:
 
 
 def _silent(replica: Replica, container: Observed | None) -> Done:
-    text, trouble, why = f"{launch.what(replica, first=True)} has not answered.", "", ""
+    text, trouble, why = f"{launch.what(replica)} has not answered.", "", ""
     if container is not None and container.paused:
         trouble, why = "ContainerPaused", words.PAUSED
         text = why
@@ -204,7 +204,7 @@ def _timeout(replica: Replica, container: Observed | None) -> Done:
         Reason.START_TIMEOUT,
         f"{text} {heard}".strip(),
         trouble="StartTimedOut",
-        what=launch.what(replica, first=True),
+        what=launch.what(replica),
     )
     return Done(changed=True, routes=True)
 

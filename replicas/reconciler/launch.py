@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 
 from django.conf import settings
@@ -20,8 +19,6 @@ from replicas.engine.contexts import resolve
 from replicas.models import Gpu, Replica
 from replicas.states import ReplicaState as S
 from templates_app.spec import EnvVar
-
-log = logging.getLogger(__name__)
 
 
 class SecretLost(EngineError):
@@ -134,10 +131,7 @@ def _tell_image(replica: Replica, *, was_assigned: bool) -> None:
 
 def open_route(replica: Replica) -> None:
     """Lead the endpoint's host here as well. Raises IngressUnreachable."""
-    endpoint = replica.endpoint
-    ready = endpoint.replicas.filter(state=S.READY).exclude(pk=replica.pk)
-    tokens = routing.tokens_by_owner().get(endpoint.owner_id, ())
-    get_ingress().apply(routing.route_of(endpoint, ready, tokens, opening=replica))
+    get_ingress().apply(routing.route_now(replica.endpoint, opening=replica))
 
 
 def tell_answered(replica: Replica, tries: int) -> None:
@@ -160,12 +154,10 @@ def begun(replica: Replica) -> datetime:
     return event.at if event else replica.created_at
 
 
-def what(replica: Replica, *, first: bool = False) -> str:
+def what(replica: Replica) -> str:
     """ "Port 3000" or "/healthz": what is asked whether it answers."""
     spec = replica.endpoint.container
-    if spec.health_path:
-        return spec.health_path
-    return f"{'Port' if first else 'port'} {spec.port}"
+    return spec.health_path or f"Port {spec.port}"
 
 
 def _port(replica: Replica) -> int:

@@ -138,9 +138,7 @@ def _push_route(endpoint: Endpoint) -> bool:
         if endpoint.deleting:
             get_ingress().forget(endpoint.name)
             return True
-        ready = endpoint.replicas.filter(state=ReplicaState.READY)
-        tokens = routing.tokens_by_owner().get(endpoint.owner_id, ())
-        get_ingress().apply(routing.route_of(endpoint, ready, tokens))
+        get_ingress().apply(routing.route_now(endpoint))
     except (IngressUnreachable, IngressFull) as error:
         log.warning("%s has no route: %s", endpoint.name, error)
         return False

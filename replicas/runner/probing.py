@@ -46,7 +46,7 @@ class Probe:
     starting: bool
 
 
-Key = tuple[int, int, str]  # replica id, attempt, "start" or "serve"
+Key = tuple[int, int, str]  # replica id, attempt, state
 
 
 def pauses(slow: float) -> Iterator[float]:
@@ -99,20 +99,15 @@ class Prober:
             await asyncio.sleep(pause)
 
     async def _as_long_as_it_serves(self, key: Key, probe: Probe) -> None:
-        misses, silent = 0, False
+        # None: what an earlier worker wrote is not known. Only a change is written.
+        misses, written = 0, None
         while True:
-            if await self._ask(probe):
-                misses += 1
-                if misses == MISSES:
-                    silent = True
-                    await in_thread(_silent, key, True)
+            misses = misses + 1 if await self._ask(probe) else 0
+            silent = misses >= MISSES
+            if silent != written and misses in (0, MISSES):
+                written = silent
+                if await in_thread(_silent, key, silent) or silent:
                     await look(probe.endpoint_id)
-            else:
-                if misses >= MISSES or not silent:
-                    changed = await in_thread(_silent, key, False)
-                    if changed:
-                        await look(probe.endpoint_id)
-                misses, silent = 0, False
             await asyncio.sleep(INTERVAL)
 
     async def _ask(self, probe: Probe) -> str:
@@ -171,7 +166,8 @@ def _wanted() -> dict[Key, Probe]:
         if starting and replica.answered_at is not None:
             continue
         spec = replica.endpoint.container
-        key = (replica.pk, replica.attempt, "start" if starting else "serve")
+        # With the state: another worker's verdict begins the asking anew.
+        key = (replica.pk, replica.attempt, replica.state)
         found[key] = Probe(
             endpoint_id=replica.endpoint_id,
             address=replica.address,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -27,17 +26,14 @@ class Command(BaseCommand):
 
 def wanted_routes() -> list[Route]:
     """Every endpoint, without its replicas: those the worker adds as it sees them."""
-    tokens: defaultdict[int, list[str]] = defaultdict(list)
-    active = AccessKey.objects.filter(revoked_at=None, owner__is_active=True)
-    for owner, digest in active.values_list("owner_id", "digest"):
-        tokens[owner].append(digest)
+    tokens = AccessKey.objects.usable().digests_by_owner()
     return [
         Route(
             name=endpoint.name,
             host=endpoint.host,
             public=endpoint.public,
             state="paused" if endpoint.paused else "starting",
-            tokens=tuple(sorted(tokens[endpoint.owner_id])),
+            tokens=tokens.get(endpoint.owner_id, ()),
         )
         for endpoint in Endpoint.objects.alive().only(
             "name", "owner", "public", "paused"
