@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 
-from endpoints import rules, signals, timeline
+from endpoints import revisions, rules, signals, timeline, volumes
 from endpoints.models import Endpoint
 from endpoints.steps import Reason
 from templates_app.models import Template, Tier
@@ -71,6 +71,8 @@ def create(
                 display_name=wish.display_name,
                 target_count=max(wish.min_replicas, 1),
             )
+            _keep_files(endpoint)
+            revisions.begin(endpoint, owner.get_username())
             timeline.record(
                 endpoint,
                 Reason.CREATED,
@@ -102,29 +104,42 @@ HEAVY_FIELDS = frozenset({"spec", "tier"})
 def change(endpoint: Endpoint, actor: str, **fields: Any) -> Endpoint:
     """Change the wish. `fields` are names from LIGHT_FIELDS and HEAVY_FIELDS.
 
-    Only what really differs is written. A new `spec` or `tier` counts up the
-    generation, and the reconciler replaces replicas of an older one.
+    Only what really differs is written. A new `spec` (its JSON) or `tier` makes a
+    numbered revision, and the reconciler moves replicas over to it one at a time.
     """
     unknown = fields.keys() - LIGHT_FIELDS - HEAVY_FIELDS
     if unknown:
         raise TypeError(f"cannot change {', '.join(sorted(unknown))}")
     with transaction.atomic():
         row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
-        changes = {k: v for k, v in fields.items() if getattr(row, k) != v}
+        changes = {k: v for k, v in fields.items() if _differs(row, k, v)}
         if not changes:
             return row
         for name, value in changes.items():
             setattr(row, name, value)
         if changes.keys() & HEAVY_FIELDS:
-            row.generation += 1
+            _keep_files(row)
+            revisions.begin(row, actor)
         if changes.keys() & SCALE_FIELDS:
             row.target_count = min(
                 max(row.target_count, row.min_replicas), row.max_replicas
             )
-        row.save(update_fields=[*changes, "generation", "target_count"])
+        row.save(update_fields=[*changes, "revision", "target_count"])
         _tell_change(row, changes, actor)
         signals.announce(row.pk)
     return row
+
+
+def _differs(row: Endpoint, field: str, value: Any) -> bool:
+    if field == "spec":
+        # As containers: JSON that was written before a key existed says the same.
+        return row.container != ContainerSpec.from_json(value)
+    return bool(getattr(row, field) != value)
+
+
+def _keep_files(row: Endpoint) -> None:
+    if volume := row.container.volume:
+        volumes.ensure(row.owner_id, volume.name)
 
 
 def _tell_change(row: Endpoint, changes: dict[str, Any], actor: str) -> None:
@@ -139,7 +154,11 @@ def _tell_change(row: Endpoint, changes: dict[str, Any], actor: str) -> None:
             f"Keep {row.min_replicas}, up to {row.max_replicas}.",
             actor=actor,
         )
-    rest = changes.keys() - SCALE_FIELDS - {"public"}
+    heavy = changes.keys() & HEAVY_FIELDS
+    if heavy:
+        data = {"revision": row.revision}
+        timeline.record(row, Reason.REVISED, actor=actor, data=data)
+    rest = changes.keys() - SCALE_FIELDS - {"public"} - heavy
     if rest:
         named = ", ".join(sorted(name.replace("_", " ") for name in rest))
         timeline.record(row, Reason.CHANGED, f"New {named}.", actor=actor)

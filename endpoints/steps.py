@@ -17,6 +17,11 @@ class Reason(StrEnum):
     # about the endpoint
     CREATED = "Created"
     CHANGED = "Changed"
+    REVISED = "RevisionMade"
+    ROLLED_BACK = "RolledBack"
+    TRIED_AGAIN = "TriedAgain"
+    ROLLED_OUT = "RolledOut"
+    ROLLOUT_STOPPED = "RolloutStopped"
     OPENED = "OpenedToPublic"
     CLOSED = "ClosedToPublic"
     SCALED = "Scaled"
@@ -47,6 +52,7 @@ class Reason(StrEnum):
     ANSWERING = "AnsweringAgain"
     EXITED = "ContainerExited"
     GONE = "ContainerGone"
+    GPU_LOST = "GpuLost"
     BACKING_OFF = "WaitingToRestart"
     RETRYING = "Restarting"
     FAILED = "ReplicaFailed"
@@ -82,6 +88,13 @@ _PROBES = (R.PROBING_PORT, R.PROBING_HEALTH)
 REASONS: dict[Reason, Words] = {
     R.CREATED: Words("{how} from {template}"),
     R.CHANGED: Words("Settings changed"),
+    R.REVISED: Words("Revision {revision}"),
+    R.ROLLED_BACK: Words("Back to revision {revision}"),
+    R.TRIED_AGAIN: Words("Revision {revision} is tried again"),
+    R.ROLLED_OUT: Words("Revision {revision} is in use"),
+    R.ROLLOUT_STOPPED: Words(
+        "Revision {revision} did not become ready", kind="fail", warning=True
+    ),
     R.OPENED: Words("Opened to the public"),
     R.CLOSED: Words("Made private"),
     R.SCALED: Words("Scale changed"),
@@ -130,6 +143,9 @@ REASONS: dict[Reason, Words] = {
     ),
     R.GONE: Words(
         "Container is gone", 3, closes=(*_PROBES, R.SILENT), kind="fail", warning=True
+    ),
+    R.GPU_LOST: Words(
+        "GPU lost", 0, closes=(*_PROBES, R.SILENT), kind="fail", warning=True
     ),
     R.BACKING_OFF: Words("Waiting to restart", 2, opens=True, kind="wait"),
     R.RETRYING: Words("Restarting", 2, closes=(R.BACKING_OFF,)),

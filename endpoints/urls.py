@@ -2,12 +2,12 @@
 
 from django.urls import path
 
-from endpoints import views
+from endpoints.views import clone, tokens
 
 app_name = "endpoints"
 urlpatterns = [
-    path("templates/<slug:slug>/clone/", views.Clone.as_view(), name="clone"),
-    path("templates/own-container/", views.NewEndpoint.as_view(), name="new"),
-    path("tokens/", views.tokens, name="tokens"),
-    path("tokens/<int:key_id>/revoke/", views.revoke_token, name="revoke"),
+    path("templates/<slug:slug>/clone/", clone.Clone.as_view(), name="clone"),
+    path("templates/own-container/", clone.NewEndpoint.as_view(), name="new"),
+    path("tokens/", tokens.tokens, name="tokens"),
+    path("tokens/<int:key_id>/revoke/", tokens.revoke_token, name="revoke"),
 ]

@@ -72,9 +72,9 @@ def _place_in_line(replica: Replica, tier: Tier, total: int) -> int:
     """
     earlier = Replica.objects.filter(
         state=ReplicaState.WAITING,
-        endpoint__tier__gpus__lte=total,
-        endpoint__tier__gpu_model=tier.gpu_model,
-        endpoint__tier__gpu_memory_gb=tier.gpu_memory_gb,
+        revision__tier__gpus__lte=total,
+        revision__tier__gpu_model=tier.gpu_model,
+        revision__tier__gpu_memory_gb=tier.gpu_memory_gb,
         pk__lt=replica.pk,
     )
     return earlier.count() + 1

@@ -62,7 +62,7 @@ def hardware_for(user_id: int | None) -> Hardware:
     )
     waiting: dict[str, int] = {}
     lines = Replica.objects.filter(state=ReplicaState.WAITING)
-    for slug in lines.values_list("endpoint__tier_id", flat=True):
+    for slug in lines.values_list("revision__tier_id", flat=True):
         waiting[slug] = waiting.get(slug, 0) + 1
 
     def tick(owner: int | None) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
-from endpoints.models import Endpoint
+from endpoints.models import Endpoint, Revision
 from replicas.states import ReplicaState
+from templates_app.models import Tier
+from templates_app.spec import ContainerSpec
 
 
 class Node(models.Model):
@@ -42,8 +44,10 @@ class Replica(models.Model):
     )
     number = models.PositiveSmallIntegerField()
     attempt = models.PositiveIntegerField(default=1)
-    # Endpoint generation this replica was made for.
-    generation = models.PositiveIntegerField(default=1)
+    # The container it runs, now and after every restart.
+    revision = models.ForeignKey(
+        Revision, on_delete=models.CASCADE, related_name="replicas"
+    )
     state = models.CharField(max_length=12, default=ReplicaState.WAITING)
     since = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now)
@@ -87,6 +91,14 @@ class Replica(models.Model):
 
     def __str__(self) -> str:
         return f"{self.endpoint_id}/{self.number}.{self.attempt} {self.state}"
+
+    @property
+    def container(self) -> ContainerSpec:
+        return self.revision.container
+
+    @property
+    def tier(self) -> Tier:
+        return self.revision.tier
 
 
 class Gpu(models.Model):

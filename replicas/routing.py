@@ -33,7 +33,6 @@ def route_of(
 ) -> Route:
     """The route to the ready ones among `replicas`, and to `opening`, which answered
     and becomes ready once its route is there."""
-    spec = endpoint.container
     state = (
         "paused" if endpoint.paused else _STATES.get(Phase(endpoint.phase), "starting")
     )
@@ -45,7 +44,7 @@ def route_of(
         concurrency=0,
         tokens=tokens,
         upstreams=tuple(
-            Upstream(upstream_key(r.pk, r.attempt), r.address, spec.port)
+            Upstream(upstream_key(r.pk, r.attempt), r.address, r.container.port)
             for r in sorted(
                 {*replicas, *((opening,) if opening else ())}, key=lambda r: r.pk
             )
@@ -59,7 +58,7 @@ def route_now(endpoint: Endpoint, *, opening: Replica | None = None) -> Route:
     tokens = AccessKey.objects.usable().filter(owner_id=endpoint.owner_id)
     return route_of(
         endpoint,
-        endpoint.replicas.filter(state=ReplicaState.READY),
+        endpoint.replicas.filter(state=ReplicaState.READY).select_related("revision"),
         tokens.digests_by_owner().get(endpoint.owner_id, ()),
         opening=opening,
     )
@@ -70,7 +69,8 @@ def all_routes() -> list[Route]:
     tokens = AccessKey.objects.usable().digests_by_owner()
     endpoints = Endpoint.objects.alive()
     by_endpoint: dict[int, list[Replica]] = {}
-    for replica in Replica.objects.filter(state=ReplicaState.READY):
+    ready = Replica.objects.filter(state=ReplicaState.READY)
+    for replica in ready.select_related("revision"):
         by_endpoint.setdefault(replica.endpoint_id, []).append(replica)
     return [
         route_of(e, by_endpoint.get(e.pk, ()), tokens.get(e.owner_id, ()))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
+from django.db.models import Q
 
 from templates_app.spec import ContainerSpec
 
@@ -23,6 +25,9 @@ class Tier(models.Model):
     cores = models.FloatField()
     memory_mb = models.PositiveIntegerField()
     shm_mb = models.PositiveIntegerField(default=0)
+    # What an hour of one replica costs, in the installation's own money; null: nothing
+    # is said about it.
+    price = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
@@ -46,6 +51,11 @@ class Tier(models.Model):
 class TemplateQuerySet(models.QuerySet["Template"]):
     def published(self) -> TemplateQuerySet:
         return self.filter(retired=False)
+
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> TemplateQuerySet:
+        """Those this person may clone: the catalogue's, shared ones, and their own."""
+        mine = Q(owner=None) | Q(shared=True) | Q(owner=user.pk)
+        return self.published().filter(mine)
 
     def for_list(self) -> TemplateQuerySet:
         return self.select_related("tier")
@@ -81,9 +91,12 @@ class Template(models.Model):
     retired = models.BooleanField(default=False)
     # Hash of the catalogue file's content, so that loading it again changes nothing.
     digest = models.CharField(max_length=64, blank=True)
+    # Null for those of the catalogue.
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE
     )
+    # Its owner lets everyone here clone it.
+    shared = models.BooleanField(default=False)
 
     objects = TemplateQuerySet.as_manager()
 

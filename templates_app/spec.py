@@ -23,7 +23,7 @@ IMAGE_PATTERN = re.compile(
 
 @dataclass(frozen=True)
 class VolumeSpec:
-    """A named volume mounted into every replica. `mount` is absolute."""
+    """A volume of the owner's, by name, in every replica. `mount` is absolute."""
 
     name: str
     mount: str
@@ -31,11 +31,16 @@ class VolumeSpec:
 
 @dataclass(frozen=True)
 class EnvVar:
-    """One environment variable. A secret's `value` is sealed text, never plain."""
+    """One environment variable. A secret's `value` is sealed text, never plain.
+
+    needed: a template that has no value of its own for it asks for one, with `note`.
+    """
 
     name: str
     value: str
     secret: bool = False
+    needed: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class ContainerSpec:
     health_path: asked for a 200; empty means an open port is enough.
     command, args: replace the image's entrypoint and command; empty keeps them.
     shm_mb: size of /dev/shm in MiB; 0 keeps the engine's default.
+    secrets: keys of the owner's account-wide secrets, set as variables of those names.
+    registry: key of the owner's registry sign-in to pull with; empty for none.
     """
 
     image: str
@@ -70,6 +77,8 @@ class ContainerSpec:
     env: tuple[EnvVar, ...] = ()
     volume: VolumeSpec | None = None
     shm_mb: int = 0
+    secrets: tuple[str, ...] = ()
+    registry: str = ""
     hints: tuple[LogHint, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
@@ -85,6 +94,7 @@ class ContainerSpec:
         return cls(
             command=tuple(values.pop("command", ())),
             args=tuple(values.pop("args", ())),
+            secrets=tuple(values.pop("secrets", ())),
             env=tuple(EnvVar(**item) for item in values.pop("env", ())),
             hints=tuple(LogHint(**item) for item in values.pop("hints", ())),
             volume=VolumeSpec(**volume) if volume else None,

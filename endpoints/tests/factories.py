@@ -9,8 +9,9 @@ from factory import Faker, LazyFunction, Sequence, SubFactory
 from factory.django import DjangoModelFactory, Password
 from rest_framework.test import APIClient
 
+from endpoints import volumes
 from endpoints.keys import make_token
-from endpoints.models import AccessKey, Endpoint, Event
+from endpoints.models import AccessKey, Endpoint, Event, Revision
 from endpoints.sealing import seal
 from endpoints.steps import Reason
 from templates_app.models import Template, Tier
@@ -103,6 +104,19 @@ class EndpointFactory(DjangoModelFactory):
     owner = SubFactory(UserFactory)
     spec = LazyFunction(lambda: spec().to_json())
     tier = SubFactory(TierFactory)
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        endpoint = super()._create(model_class, *args, **kwargs)
+        Revision.objects.create(
+            endpoint=endpoint,
+            number=endpoint.revision,
+            spec=endpoint.spec,
+            tier=endpoint.tier,
+        )
+        if volume := endpoint.container.volume:
+            volumes.ensure(endpoint.owner_id, volume.name)
+        return endpoint
 
 
 class EventFactory(DjangoModelFactory):

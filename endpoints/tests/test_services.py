@@ -61,7 +61,7 @@ def test_create(alice, rung, django_capture_on_commit_callbacks):
     assert (endpoint.owner, endpoint.template) == (alice, template)
     assert (endpoint.template_name, endpoint.display_name) == ("Chat", "W")
     assert (endpoint.target_count, endpoint.wanted_count) == (2, 2)
-    assert (endpoint.generation, endpoint.observed_generation) == (1, 0)
+    assert (endpoint.revision, endpoint.observed_revision) == (1, 0)
     assert endpoint.container == spec()
     (event,) = endpoint.events.all()
     assert (event.reason, event.actor) == (Reason.CREATED, "alice")
@@ -127,7 +127,7 @@ def test_a_light_change_keeps_the_containers(whisper, fields, events):
     services.change(whisper, "bob", **fields)
     whisper.refresh_from_db()
     assert {name: getattr(whisper, name) for name in fields} == fields
-    assert whisper.generation == 1
+    assert whisper.revision == 1
     assert story(whisper) == [(reason, text, "bob") for reason, text in events]
 
 
@@ -135,7 +135,7 @@ def test_a_heavy_change_counts_up_once(whisper):
     new = spec(image="lab/app:2", command=("a",)).to_json()
     services.change(whisper, "alice", spec=new, tier=MediumTierFactory())
     whisper.refresh_from_db()
-    assert whisper.generation == 2
+    assert whisper.revision == 2
     assert whisper.tier_id == "medium"
     assert story(whisper) == [(Reason.CHANGED, "New spec, tier.", "alice")]
 
@@ -153,7 +153,7 @@ def test_a_change_to_the_same_is_none(
             public=False,
         )
     whisper.refresh_from_db()
-    assert (whisper.generation, story(whisper), rung) == (1, [], [])
+    assert (whisper.revision, story(whisper), rung) == (1, [], [])
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_what_is_written_by_others_meanwhile_is_kept(whisper):
     assert (whisper.phase, whisper.ready_count, whisper.target_count) == ("ready", 2, 3)
 
 
-@pytest.mark.parametrize("field", ["name", "owner", "phase", "paused", "generation"])
+@pytest.mark.parametrize("field", ["name", "owner", "phase", "paused", "revision"])
 def test_what_is_not_the_users_cannot_be_changed(whisper, field):
     with pytest.raises(TypeError, match=field):
         services.change(whisper, "alice", **{field: "x"})

@@ -38,11 +38,6 @@ def container_labels(
     }
 
 
-def volume_name(installation: str, endpoint_name: str, volume: str) -> str:
-    """No endpoint's name has a dot: "a-b" with "c" is never "a" with "b-c"."""
-    return _fit(f"alight-{installation}-{endpoint_name}.{volume}")
-
-
 def network_name(installation: str) -> str:
     return _fit(f"alight-{installation}")
 

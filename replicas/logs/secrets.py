@@ -5,17 +5,27 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 
-from endpoints.models import Endpoint
+from endpoints import vault
+from endpoints.models import Endpoint, Revision
 from endpoints.sealing import SealBroken, unseal
 from replicas.logs.masks import Masker
 
 
 def sealed_of(endpoint_id: int) -> tuple[str, ...]:
-    """Its secret environment values, still sealed; none when it is gone."""
-    endpoint = Endpoint.objects.filter(pk=endpoint_id).only("spec").first()
-    if endpoint is None:
-        return ()
-    return tuple(item.value for item in endpoint.container.env if item.secret)
+    """Secret values of all its revisions, still sealed; none when it is gone.
+
+    Of all: a replica of an older one may still write.
+    """
+    specs = [
+        revision.container
+        for revision in Revision.objects.filter(endpoint_id=endpoint_id)
+    ]
+    values = {item.value for spec in specs for item in spec.env if item.secret}
+    keys = {key for spec in specs for key in spec.secrets}
+    owner = Endpoint.objects.filter(pk=endpoint_id).values_list("owner_id", flat=True)
+    for owner_id in owner:
+        values.update(vault.sealed_values(owner_id, keys))
+    return tuple(sorted(values))
 
 
 def masker(sealed: Iterable[str]) -> Masker:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from endpoints import revisions
 from endpoints.steps import Reason
 from replicas import booking, doorbell, ports, progress, services
 from replicas.engine import get_engine
@@ -19,7 +20,15 @@ from replicas.progress import duration
 from replicas.reconciler import launch, words
 from replicas.reconciler.failing import fail
 from replicas.reconciler.observe import NO_HARDWARE, Scene
-from replicas.reconciler.plan import Act, Action, Add, Drop, Forget
+from replicas.reconciler.plan import (
+    Act,
+    Action,
+    Add,
+    Drop,
+    Forget,
+    Settle,
+    StopRollout,
+)
 from replicas.states import ReplicaState as S
 
 log = logging.getLogger(__name__)
@@ -61,6 +70,11 @@ def execute(action: Action, scene: Scene) -> Done:
             store.forget(scene.endpoint.pk)
             scene.endpoint.delete()
             return Done(changed=False, routes=True, forgotten=True)
+        case Settle():
+            return Done(changed=revisions.settle(scene.revision))
+        case StopRollout():
+            why = scene.replicas[action.replica.id].trouble_text
+            return Done(changed=revisions.stop(scene.revision, action.fallback, why))
         case Act():
             replica = scene.replicas[action.replica.id]
             try:
@@ -84,9 +98,9 @@ def _add(scene: Scene, number: int) -> Done:
     try:
         with transaction.atomic():
             replica = Replica.objects.create(
-                endpoint=endpoint, number=number, generation=endpoint.generation
+                endpoint=endpoint, number=number, revision=scene.revision
             )
-            services.tell(replica, Reason.WAITING, words.asking(endpoint.tier))
+            services.tell(replica, Reason.WAITING, words.asking(replica.tier))
     except IntegrityError:
         return NOTHING  # the place was taken meanwhile
     replica.endpoint = endpoint
@@ -96,7 +110,7 @@ def _add(scene: Scene, number: int) -> Done:
 
 
 def _assign(replica: Replica, _: Observed | None) -> Done:
-    tier = replica.endpoint.tier
+    tier = replica.tier
     with transaction.atomic():
         place = booking.book(replica, tier)
         if place.node is not None:
@@ -120,11 +134,11 @@ def _assign(replica: Replica, _: Observed | None) -> Done:
 
 
 def _fetch(replica: Replica, _: Observed | None) -> Done:
-    building = bool(replica.endpoint.container.build)
+    building = bool(replica.container.build)
     with transaction.atomic():
         if services.move(replica, S.PULLING):
             reason = Reason.BUILDING if building else Reason.PULLING
-            services.tell(replica, reason, replica.endpoint.container.image)
+            services.tell(replica, reason, replica.container.image)
             doorbell.ring()
     return NOTHING  # the runner fetches and calls back
 
@@ -198,7 +212,7 @@ def _gone(replica: Replica, _: Observed | None) -> Done:
 def _timeout(replica: Replica, container: Observed | None) -> Done:
     limit = duration(replica.endpoint.start_timeout)
     text = f"The container started but did not answer within {limit}."
-    heard = ports.hint(replica.container_id, replica.endpoint.container.port)
+    heard = ports.hint(replica.container_id, replica.container.port)
     fail(
         replica,
         Reason.START_TIMEOUT,

@@ -48,7 +48,7 @@ def fail(
     count = failures_after(replica, now)
     delay = backoff(count)
     if reason is Reason.EXITED:
-        memory = replica.endpoint.tier.memory_gb
+        memory = replica.tier.memory_gb
         message = words.exited(code, oom, memory)
         trouble = "OutOfMemory" if oom and code == 137 else "Exited"
     if reason is Reason.EXITED and code is not None:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from endpoints import vault, volumes
 from endpoints.ingress import get_ingress
 from endpoints.models import Event
 from endpoints.sealing import SealBroken, unseal
@@ -37,18 +38,18 @@ def wanted(replica: Replica) -> Wanted:
 
     Raises SecretLost, and BuildFailed when its build context is gone.
     """
-    endpoint, tier = replica.endpoint, replica.endpoint.tier
-    spec = endpoint.container
+    endpoint, tier = replica.endpoint, replica.tier
+    spec = replica.container
     place = (settings.ALIGHT_INSTALLATION, endpoint.name)
-    env = {variable.name: _plain(variable) for variable in spec.env}
-    volumes: tuple[tuple[str, str], ...] = ()
+    try:
+        env = vault.opened(endpoint.owner_id, spec.secrets)
+    except vault.SecretMissing as error:
+        raise SecretLost(str(error)) from None
+    env |= {variable.name: _plain(variable) for variable in spec.env}
+    mounted: tuple[tuple[str, str], ...] = ()
     if spec.volume:
-        # The owner's number keeps files from whoever takes the endpoint's name later.
-        place_of_files = f"{endpoint.owner_id}.{endpoint.name}"
-        name = names.volume_name(
-            settings.ALIGHT_INSTALLATION, place_of_files, spec.volume.name
-        )
-        volumes = ((name, spec.volume.mount),)
+        volume = volumes.ensure(endpoint.owner_id, spec.volume.name)
+        mounted = ((volume.engine_name, spec.volume.mount),)
         env.setdefault("OCTOAI_VOLUME_PATH", spec.volume.mount)
     env["OCTOAI_REPLICA_NAME"] = f"{endpoint.name}-{replica.number}"
     return Wanted(
@@ -64,7 +65,7 @@ def wanted(replica: Replica) -> Wanted:
         cores=tier.cores,
         memory_mb=tier.memory_mb,
         shm_mb=spec.shm_mb or tier.shm_mb,
-        volumes=volumes,
+        volumes=mounted,
     )
 
 
@@ -103,7 +104,7 @@ def adopt(replica: Replica, seen: Observed | None) -> bool:
     if seen is None:
         return False
     started = seen.started_at or timezone.now()
-    spec = replica.endpoint.container
+    spec = replica.container
     probing = Reason.PROBING_HEALTH if spec.health_path else Reason.PROBING_PORT
     # One transaction: a worker that dies leaves the row and its story alike.
     with transaction.atomic():
@@ -135,7 +136,7 @@ def open_route(replica: Replica) -> None:
 
 
 def tell_answered(replica: Replica, tries: int) -> None:
-    spec = replica.endpoint.container
+    spec = replica.container
     reason = Reason.HEALTH_PASSED if spec.health_path else Reason.PORT_ANSWERED
     text = f"{tries} {'try' if tries == 1 else 'tries'}" if tries else ""
     services.tell_once(replica, reason, text, port=spec.port, path=spec.health_path)
@@ -156,13 +157,13 @@ def begun(replica: Replica) -> datetime:
 
 def what(replica: Replica) -> str:
     """ "Port 3000" or "/healthz": what is asked whether it answers."""
-    spec = replica.endpoint.container
+    spec = replica.container
     return spec.health_path or f"Port {spec.port}"
 
 
 def _port(replica: Replica) -> int:
-    return replica.endpoint.container.port
+    return replica.container.port
 
 
 def _image_word(replica: Replica) -> str:
-    return replica.endpoint.container.image.rsplit("/", 1)[-1]
+    return replica.container.image.rsplit("/", 1)[-1]

@@ -10,10 +10,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from endpoints import live
+from endpoints import live, revisions
 from endpoints.ingress import get_ingress
 from endpoints.ingress.base import IngressFull, IngressUnreachable
 from endpoints.models import Endpoint
+from endpoints.revisions import Serving
 from endpoints.states import derive_phase
 from replicas import booking, discovery, lock, routing
 from replicas.engine import get_engine, names
@@ -23,7 +24,7 @@ from replicas.reconciler.execute import execute, touches_engine
 from replicas.reconciler.observe import (
     by_owner,
     facts_of,
-    has_image,
+    images_of,
     observe,
     wish_of,
 )
@@ -160,7 +161,7 @@ def _write_observed(endpoint: Endpoint) -> None:
             replicas=states,
         ),
         "ready_count": states.count(ReplicaState.READY),
-        "observed_generation": endpoint.generation,
+        "observed_revision": endpoint.revision,
     }
     if all(getattr(endpoint, name) == value for name, value in observed.items()):
         return
@@ -218,37 +219,41 @@ def _unsettled(endpoints: list[Endpoint], found: list[Observed]) -> list[int]:
         name = container.labels.get(names.ENDPOINT, "")
         containers.setdefault(name, []).append(container)
     replicas: dict[int, list[Replica]] = {}
-    for replica in Replica.objects.alive():
+    for replica in Replica.objects.alive().select_related("revision"):
         replicas.setdefault(replica.endpoint_id, []).append(replica)
     now = timezone.now()
+    serving = revisions.serving_of([endpoint.pk for endpoint in endpoints])
     due = []
     for endpoint in endpoints:
+        if endpoint.pk not in serving:
+            continue  # made, changed or deleted since it was read
         rows = replicas.get(endpoint.pk, [])
         owned = by_owner(containers.get(endpoint.name, []))
         try:
-            todo = _glance(endpoint, rows, owned)
+            todo = _glance(endpoint, serving[endpoint.pk], rows, owned)
         except EngineUnreachable:
             raise
         except EngineError:
             due.append(endpoint.pk)  # its own pass says what is wrong
             continue
-        stale = endpoint.observed_generation != endpoint.generation
+        stale = endpoint.observed_revision != endpoint.revision
         if todo.actions or stale or (todo.again and todo.again <= now):
             due.append(endpoint.pk)
     return due
 
 
 def _glance(
-    endpoint: Endpoint, rows: list[Replica], owned: dict[Owner, Observed]
+    endpoint: Endpoint,
+    serving: Serving,
+    rows: list[Replica],
+    owned: dict[Owner, Observed],
 ) -> Plan:
     """The plan, from what the sweep already has. Never carried out from here."""
-    facts = tuple(facts_of(row) for row in rows)
-    pulling = any(f.state is ReplicaState.PULLING for f in facts)
     world = Snapshot(
-        wish=wish_of(endpoint),
-        replicas=facts,
+        wish=wish_of(endpoint, serving),
+        replicas=tuple(facts_of(row) for row in rows),
         containers=owned,
-        image_present=pulling and has_image(endpoint),
+        images=images_of(rows, frozenset({ReplicaState.PULLING})),
     )
     return plan(world, timezone.now(), limits())
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.conf import settings
 
+from endpoints import revisions
 from endpoints.ingress import get_ingress
 from endpoints.ingress.base import IngressUnreachable
-from endpoints.models import Endpoint
+from endpoints.models import Endpoint, Revision
+from endpoints.revisions import Serving
 from replicas.engine import get_engine, names
 from replicas.engine.base import Observed
 from replicas.engine.contexts import resolve
@@ -19,6 +22,7 @@ from replicas.models import Replica
 from replicas.reconciler.snapshot import Owner, ReplicaFacts, Snapshot, WishFacts
 from replicas.routing import upstream_key
 from replicas.states import ReplicaState
+from templates_app.spec import ContainerSpec
 
 # `trouble` of a replica that stands in line for hardware.
 NO_HARDWARE = "NoHardware"
@@ -29,8 +33,14 @@ class Scene:
     """The snapshot for the planner, and the rows to act on."""
 
     endpoint: Endpoint
+    serving: Serving
     replicas: dict[int, Replica]
     snapshot: Snapshot
+
+    @cached_property
+    def revision(self) -> Revision:
+        """The revision that a new replica runs."""
+        return Revision.objects.select_related("tier").get(pk=self.serving.pk)
 
 
 def observe(endpoint: Endpoint, known: Mapping[Owner, Observed] | None = None) -> Scene:
@@ -40,21 +50,21 @@ def observe(endpoint: Endpoint, known: Mapping[Owner, Observed] | None = None) -
     """
     rows = {
         replica.pk: replica
-        for replica in endpoint.replicas.alive().select_related("node")
+        for replica in endpoint.replicas.alive().select_related(
+            "node", "revision__tier"
+        )
     }
     for replica in rows.values():
         # One shared object, so that what a pass learns is seen by every replica.
         replica.endpoint = endpoint
     containers = containers_of(endpoint.name) if known is None else known
     facts = tuple(facts_of(replica) for replica in rows.values())
-    needs_image = any(
-        f.state in (ReplicaState.ASSIGNED, ReplicaState.PULLING) for f in facts
-    )
+    serving = revisions.serving(endpoint)
     snapshot = Snapshot(
-        wish=wish_of(endpoint),
+        wish=wish_of(endpoint, serving),
         replicas=facts,
         containers=containers,
-        image_present=needs_image and has_image(endpoint),
+        images=images_of(rows.values()),
         logs_done=frozenset(
             owner
             for owner, container in containers.items()
@@ -62,15 +72,17 @@ def observe(endpoint: Endpoint, known: Mapping[Owner, Observed] | None = None) -
         ),
         open_requests=_open_requests(endpoint, rows, containers),
     )
-    return Scene(endpoint, rows, snapshot)
+    return Scene(endpoint, serving, rows, snapshot)
 
 
-def wish_of(endpoint: Endpoint) -> WishFacts:
+def wish_of(endpoint: Endpoint, serving: Serving) -> WishFacts:
     return WishFacts(
         wanted=endpoint.wanted_count,
-        generation=endpoint.generation,
+        revision=serving.number,
         deleting=endpoint.deleting,
         start_timeout=endpoint.start_timeout,
+        settled=serving.settled,
+        fallback=serving.fallback,
     )
 
 
@@ -79,7 +91,7 @@ def facts_of(replica: Replica) -> ReplicaFacts:
         id=replica.pk,
         number=replica.number,
         attempt=replica.attempt,
-        generation=replica.generation,
+        revision=replica.revision.number,
         state=ReplicaState(replica.state),
         since=replica.since,
         retire=replica.retire,
@@ -90,11 +102,23 @@ def facts_of(replica: Replica) -> ReplicaFacts:
         silent_since=replica.silent_since,
         end_asked_at=replica.end_asked_at,
         retry_at=replica.retry_at,
+        failures=replica.failures,
+        trouble=replica.trouble,
     )
 
 
-def has_image(endpoint: Endpoint) -> bool:
-    spec = endpoint.container
+_NEEDS_IMAGE = frozenset({ReplicaState.ASSIGNED, ReplicaState.PULLING})
+
+
+def images_of(
+    replicas: Iterable[Replica], among: frozenset[ReplicaState] = _NEEDS_IMAGE
+) -> frozenset[int]:
+    """Revisions whose image the node has, of replicas in one of these states."""
+    asked = {r.revision_id: r.revision for r in replicas if r.state in among}
+    return frozenset(r.number for r in asked.values() if _has_image(r.container))
+
+
+def _has_image(spec: ContainerSpec) -> bool:
     return get_engine().image(resolve(spec.image, spec.build)) is not None
 
 

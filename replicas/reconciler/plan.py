@@ -22,6 +22,18 @@ LOG_GRACE = timedelta(seconds=15)
 SILENT_LIMIT = timedelta(seconds=120)
 # A replica that ran this long before it failed starts its back-off from the beginning.
 STEADY = timedelta(minutes=10)
+# Troubles that may pass by themselves: a new revision is tried this often with them
+# before it is given up, with all others once.
+PASSING = frozenset(
+    {
+        "RegistryUnreachable",
+        "DiskFull",
+        "ContainerGone",
+        "EngineUnreachable",
+        "GpuLost",
+    }
+)
+PATIENCE = 3
 _BACKOFF = (10, 20, 40, 80, 160, 300)
 
 
@@ -47,6 +59,22 @@ class Drop:
 @dataclass(frozen=True)
 class Forget:
     """The endpoint's row: nothing of it is left."""
+
+
+@dataclass(frozen=True)
+class Settle:
+    """All wanted replicas run this revision."""
+
+    revision: int
+
+
+@dataclass(frozen=True)
+class StopRollout:
+    """The revision cannot become ready: the one that ran before serves on."""
+
+    revision: int
+    fallback: int
+    replica: ReplicaFacts
 
 
 Verb = Literal[
@@ -79,7 +107,7 @@ class Act:
     container: Observed | None = None
 
 
-Action = Add | Act | Drop | Forget
+Action = Add | Act | Drop | Forget | Settle | StopRollout
 
 
 @dataclass
@@ -110,7 +138,8 @@ def plan(world: Snapshot, now: datetime, limits: Limits) -> Plan:
         if verb is not None:
             result.actions.append(Act(verb, replica, container))
     _drop_strays(world, now, result)
-    _fit_count(world, result)
+    if not _stop_rollout(world, result):
+        _fit_count(world, result)
     nothing_left = not world.replicas and not world.containers
     if world.wish.deleting and nothing_left:
         result.actions.append(Forget())
@@ -129,14 +158,14 @@ def _waiting(
 def _assigned(
     r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
 ) -> Verb | None:
-    return "launch" if w.image_present else "fetch"
+    return "launch" if r.revision in w.images else "fetch"
 
 
 def _pulling(
     r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
 ) -> Verb | None:
     # The runner pulls; it calls when it is done or has failed.
-    return "launch" if w.image_present else None
+    return "launch" if r.revision in w.images else None
 
 
 def _starting(
@@ -253,6 +282,19 @@ def _drop_strays(w: Snapshot, now: datetime, p: Plan) -> None:
             p.actions.append(Drop(container.id))
 
 
+def _stop_rollout(w: Snapshot, p: Plan) -> bool:
+    """Whether the wanted revision is given up for the one that ran before it."""
+    wish = w.wish
+    if wish.settled or wish.fallback is None:
+        return False
+    for r in w.replicas:
+        final = r.failures >= PATIENCE or r.trouble not in PASSING
+        if r.state is S.FAILED and r.revision == wish.revision and final:
+            p.actions.append(StopRollout(wish.revision, wish.fallback, r))
+            return True
+    return False
+
+
 def _fit_count(w: Snapshot, p: Plan) -> None:
     """Add what is missing, retire what is too many or out of date.
 
@@ -260,7 +302,7 @@ def _fit_count(w: Snapshot, p: Plan) -> None:
     goes, unless the new one waits for the hardware that the old one holds.
     """
     alive = [r for r in w.replicas if r.state is not S.STOPPING]
-    fresh = [r for r in alive if r.generation == w.wish.generation and not r.retire]
+    fresh = [r for r in alive if r.revision == w.wish.revision and not r.retire]
     stale = [r for r in alive if r not in fresh]
     wanted = w.wish.wanted
 
@@ -281,6 +323,8 @@ def _fit_count(w: Snapshot, p: Plan) -> None:
         coming = sum(r.state is not S.READY for r in fresh)
         missing = min(missing, 1 - coming)
     p.actions.extend(Add(number) for number in free[: max(0, missing)])
+    if not w.wish.settled and not stale and 0 < wanted <= ready:
+        p.actions.append(Settle(w.wish.revision))
 
 
 _VALUE = {S.READY: 3, S.UNHEALTHY: 2, S.STARTING: 1, S.PULLING: 1, S.ASSIGNED: 1}

@@ -12,12 +12,18 @@ from replicas.states import ReplicaState
 
 @dataclass(frozen=True)
 class WishFacts:
-    """What the endpoint should be. Times in seconds."""
+    """What the endpoint should be. Times in seconds.
+
+    revision: number of the one that replicas should run now. settled: it once ran in
+    full. fallback: number of the one that serves if it cannot become ready.
+    """
 
     wanted: int
-    generation: int
+    revision: int
     deleting: bool
     start_timeout: int
+    settled: bool = True
+    fallback: int | None = None
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class ReplicaFacts:
     id: int
     number: int
     attempt: int
-    generation: int
+    revision: int
     state: ReplicaState
     since: datetime
     retire: bool = False
@@ -38,6 +44,8 @@ class ReplicaFacts:
     silent_since: datetime | None = None
     end_asked_at: datetime | None = None
     retry_at: datetime | None = None
+    failures: int = 0
+    trouble: str = ""  # a word for the newest failure
 
 
 # A container belongs to (replica id, attempt).
@@ -48,14 +56,14 @@ Owner = tuple[int, int]
 class Snapshot:
     """One endpoint at one moment.
 
-    containers: every container of this endpoint by whose it is. image_present:
-    whether the node has the image. logs_done: attempts whose output was read to its
-    end. open_requests: by replica id, for those being stopped.
+    containers: every container of this endpoint by whose it is. images: numbers of
+    the revisions whose image the node has. logs_done: attempts whose output was read
+    to its end. open_requests: by replica id, for those being stopped.
     """
 
     wish: WishFacts
     replicas: tuple[ReplicaFacts, ...]
     containers: Mapping[Owner, Observed] = field(default_factory=dict)
-    image_present: bool = False
+    images: frozenset[int] = frozenset()
     logs_done: frozenset[Owner] = frozenset()
     open_requests: Mapping[int, int] = field(default_factory=dict)

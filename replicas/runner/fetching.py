@@ -100,8 +100,8 @@ class _News:
 def _wanted() -> dict[Key, Fetch]:
     found = {}
     rows = Replica.objects.filter(state=ReplicaState.PULLING)
-    for replica in rows.select_related("endpoint"):
-        spec = replica.endpoint.container
+    for replica in rows.select_related("revision"):
+        spec = replica.container
         found[replica.pk, replica.attempt] = Fetch(
             replica.endpoint_id, spec.image, spec.build
         )
@@ -111,7 +111,7 @@ def _wanted() -> dict[Key, Fetch]:
 def _row(key: Key) -> Replica | None:
     return (
         Replica.objects.filter(pk=key[0], attempt=key[1], state=ReplicaState.PULLING)
-        .select_related("endpoint__tier", "endpoint__owner")
+        .select_related("endpoint__owner", "revision__tier")
         .first()
     )
 
@@ -122,7 +122,7 @@ def _fetched(
     replica = _row(key)
     if replica is None:
         return
-    if replica.endpoint.container.build:
+    if replica.container.build:
         steps = f"{last.total} steps, " if last and last.total else ""
         text = f"{steps}{progress.size(info.size)}"
         services.tell_once(replica, Reason.BUILT, text)
@@ -137,7 +137,7 @@ def _failed(key: Key, error: EngineError) -> None:
     replica = _row(key)
     if replica is None:
         return
-    verb = "built" if replica.endpoint.container.build else "pulled"
+    verb = "built" if replica.container.build else "pulled"
     with transaction.atomic():
         fail(
             replica,

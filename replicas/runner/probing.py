@@ -161,11 +161,11 @@ def starting_progress(
 def _wanted() -> dict[Key, Probe]:
     found: dict[Key, Probe] = {}
     rows = Replica.objects.filter(state__in=[S.STARTING, S.READY, S.UNHEALTHY])
-    for replica in rows.exclude(address="").select_related("endpoint"):
+    for replica in rows.exclude(address="").select_related("revision"):
         starting = replica.state == S.STARTING
         if starting and replica.answered_at is not None:
             continue
-        spec = replica.endpoint.container
+        spec = replica.container
         # With the state: another worker's verdict begins the asking anew.
         key = (replica.pk, replica.attempt, replica.state)
         found[key] = Probe(

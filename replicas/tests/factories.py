@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 from django.utils import timezone
-from factory import LazyFunction, Sequence, SubFactory, Trait
+from factory import LazyAttribute, LazyFunction, Sequence, SubFactory, Trait
 from factory.django import DjangoModelFactory
 
+from endpoints import revisions
 from endpoints.tests.factories import EndpointFactory
 from replicas.models import Gpu, Node, Replica
 from replicas.states import ReplicaState
@@ -41,6 +42,7 @@ class ReplicaFactory(DjangoModelFactory):
         )
 
     endpoint = SubFactory(EndpointFactory)
+    revision = LazyAttribute(lambda made: revisions.wanted(made.endpoint))
     number = 1
 
 

@@ -366,7 +366,7 @@ def test_only_what_is_sent_changes(alice):
     answer = patch(alice, description="New", scale_to_zero=60)
     assert answer.status_code == 200
     assert answer.json() == {**before, "description": "New", "scale_to_zero": 60}
-    assert Endpoint.objects.get().generation == 1
+    assert Endpoint.objects.get().revision == 1
 
 
 @pytest.mark.parametrize(
@@ -386,7 +386,7 @@ def test_another_container_counts_up_the_generation_once(alice, change):
     for _ in range(2):
         answer = patch(alice, **change)
         assert {name: answer.json()[name] for name in change} == change
-    assert Endpoint.objects.get().generation == 2
+    assert Endpoint.objects.get().revision == 2
 
 
 def test_what_a_get_gave_can_be_sent_back(alice):
@@ -398,7 +398,7 @@ def test_what_a_get_gave_can_be_sent_back(alice):
     }
     assert patch(alice, **writable).json() == shown
     row = Endpoint.objects.get()
-    assert row.generation == 1
+    assert row.revision == 1
     assert [e.reason for e in row.events.all()] == [Reason.CREATED]
 
 

@@ -80,7 +80,7 @@ async def test_shared_memory_has_its_size(bench):
 
 
 async def test_files_on_a_volume_outlive_the_container(bench):
-    volume = names.volume_name(bench.installation, "whisper", "files")
+    volume = f"alight-{bench.installation}-1-files"
     kept = {"volumes": ((volume, "/data"),)}
     seen, _ = await run_to_end(bench, "echo kept > /data/note", **kept)
     bench.engine.remove(seen.id)

@@ -9,9 +9,6 @@ from replicas.engine import names, registry, translate
 
 def test_a_name_tells_whose_it_is():
     assert names.container_name("ab12", "whisper", 7, 3) == "alight-ab12-whisper-7-3"
-    assert names.volume_name("ab12", "sd", "files") == "alight-ab12-sd.files"
-    theirs = names.volume_name("ab12", "sd", "web-files")
-    assert names.volume_name("ab12", "sd-web", "files") != theirs
     assert names.network_name("ab12") == "alight-ab12"
 
 

@@ -26,8 +26,8 @@ def ago(seconds):
     return NOW - timedelta(seconds=seconds)
 
 
-def wish(wanted=1, *, generation=1, deleting=False, start_timeout=600):
-    return WishFacts(wanted, generation, deleting, start_timeout)
+def wish(wanted=1, *, revision=1, deleting=False, start_timeout=600):
+    return WishFacts(wanted, revision, deleting, start_timeout)
 
 
 def replica(state, *, id=1, number=None, **facts):
@@ -36,7 +36,7 @@ def replica(state, *, id=1, number=None, **facts):
         id=id,
         number=number or id,
         attempt=facts.pop("attempt", 1),
-        generation=facts.pop("generation", 1),
+        revision=facts.pop("revision", 1),
         state=state,
         **facts,
     )
@@ -90,11 +90,11 @@ ONE_REPLICA = {
     "waits for hardware": (world(replica(S.WAITING)), [("assign", 1)]),
     "assigned, image missing": (world(replica(S.ASSIGNED)), [("fetch", 1)]),
     "assigned, image there": (
-        world(replica(S.ASSIGNED), image_present=True),
+        world(replica(S.ASSIGNED), images=frozenset({1})),
         [("launch", 1)],
     ),
     "pulling": (world(replica(S.PULLING)), []),
-    "pulled": (world(replica(S.PULLING), image_present=True), [("launch", 1)]),
+    "pulled": (world(replica(S.PULLING), images=frozenset({1})), [("launch", 1)]),
     "worker died before the container was made": (
         world(replica(S.STARTING)),
         [("launch", 1)],
@@ -316,7 +316,7 @@ def test_it_never_makes_more_than_there_are_places():
 
 def changed(*replicas, wanted, containers):
     return Snapshot(
-        wish=wish(wanted, generation=2), replicas=replicas, containers=containers
+        wish=wish(wanted, revision=2), replicas=replicas, containers=containers
     )
 
 
@@ -326,7 +326,7 @@ def test_a_change_adds_one_new_replica_before_an_old_one_goes():
 
 
 def test_a_change_waits_for_the_new_one():
-    coming = replica(S.STARTING, id=3, generation=2, started_at=ago(1))
+    coming = replica(S.STARTING, id=3, revision=2, started_at=ago(1))
     snapshot = changed(ready(1), ready(2), coming, wanted=2, containers=up(1, 2, 3))
     assert ask(snapshot) == []
 
@@ -335,7 +335,7 @@ def test_a_change_retires_an_old_one_when_the_new_one_is_ready():
     snapshot = changed(
         ready(1),
         ready(2),
-        ready(3, generation=2),
+        ready(3, revision=2),
         wanted=2,
         containers=up(1, 2, 3),
     )
@@ -343,7 +343,7 @@ def test_a_change_retires_an_old_one_when_the_new_one_is_ready():
 
 
 def test_a_change_gives_up_an_old_one_when_the_new_one_waits_for_its_hardware():
-    blocked = replica(S.WAITING, id=2, generation=2, blocked=True)
+    blocked = replica(S.WAITING, id=2, revision=2, blocked=True)
     snapshot = changed(ready(1), blocked, wanted=1, containers=up(1))
     assert ask(snapshot) == [("assign", 2), ("retire", 1)]
 

@@ -1,23 +1,19 @@
-"""Pages that make endpoints and tokens."""
+"""Pages that make endpoints."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import messages
-from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse_lazy
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
 from django.views.generic import FormView
 
-from endpoints import keys, services
+from endpoints import services
 from endpoints.forms.endpoint import EndpointForm, initial_of, initial_own
-from endpoints.forms.token import TokenForm
-from endpoints.models import AccessKey, Endpoint
+from endpoints.models import Endpoint
+from endpoints.views.person import person
 from templates_app.models import Template, Tier
 from templates_app.spec import ContainerSpec
 
@@ -28,12 +24,6 @@ else:
 
 # The script asks for the problems of what is typed so far with this header.
 CHECK_HEADER = "X-Check"
-
-
-def person(request: HttpRequest) -> AbstractBaseUser:
-    """Who asks; the middleware lets nobody in who has not signed in."""
-    assert isinstance(request.user, AbstractBaseUser)  # noqa: S101 - for the types
-    return request.user
 
 
 class NewEndpoint(FormPage):
@@ -99,34 +89,3 @@ class Clone(NewEndpoint):
         if Tier.objects.filter(pk=asked).exists():
             initial["tier"] = asked
         return initial
-
-
-@never_cache
-@require_http_methods(["GET", "POST"])
-def tokens(request: HttpRequest) -> HttpResponse:
-    """The list; a POST makes one and shows its text this one time."""
-    form = TokenForm(request.POST or None)
-    made = secret = None
-    if request.method == "POST" and form.is_valid():
-        made, secret = keys.make_token(person(request), form.cleaned_data["name"])
-        form = TokenForm()
-    mine = AccessKey.objects.filter(owner_id=request.user.pk)
-    context = {
-        "form": form,
-        "made": made,
-        "secret": secret,
-        "tokens": mine.filter(revoked_at=None),
-        "example_url": Endpoint(name="chat").url,
-    }
-    return render(request, "endpoints/tokens.html", context)
-
-
-@require_http_methods(["GET", "POST"])
-def revoke_token(request: HttpRequest, key_id: int) -> HttpResponse:
-    """A GET asks whether to; a POST does it. Revoking twice is fine."""
-    key = get_object_or_404(AccessKey, pk=key_id, owner_id=request.user.pk)
-    if request.method == "GET":
-        return render(request, "endpoints/revoke.html", {"token": key})
-    if keys.revoke(key):
-        messages.success(request, f"Revoked {key.name}")
-    return redirect("endpoints:tokens")

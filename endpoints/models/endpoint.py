@@ -1,4 +1,4 @@
-"""What the user wants, what is told about it, and who may call it."""
+"""What the user wants: a name, a URL, and the container that should answer there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.urls import reverse
-from django.utils import timezone
 
 from endpoints.states import Phase
 from templates_app.models import Template, Tier
@@ -50,8 +49,9 @@ class Endpoint(models.Model):
     concurrency = models.PositiveSmallIntegerField(default=1)
     paused = models.BooleanField(default=False)
     deleting = models.BooleanField(default=False)
-    # Counts changes of the wish; a reconciler that saw it writes observed_generation.
-    generation = models.PositiveIntegerField(default=1)
+    # Number of the revision whose container is wanted: `spec` and `tier` are its copy.
+    # A reconciler that saw it writes observed_revision.
+    revision = models.PositiveIntegerField(default=1)
 
     # The number: written by the scaler; how many replicas should run now.
     target_count = models.PositiveSmallIntegerField(default=1)
@@ -59,7 +59,7 @@ class Endpoint(models.Model):
     # What is: written by the reconciler only.
     phase = models.CharField(max_length=20, default=Phase.WAITING, editable=False)
     ready_count = models.PositiveSmallIntegerField(default=0, editable=False)
-    observed_generation = models.PositiveIntegerField(default=0, editable=False)
+    observed_revision = models.PositiveIntegerField(default=0, editable=False)
 
     objects = EndpointQuerySet.as_manager()
 
@@ -100,71 +100,3 @@ class Endpoint(models.Model):
         if self.paused or self.deleting:
             return 0
         return min(max(self.target_count, self.min_replicas), self.max_replicas)
-
-
-class Event(models.Model):
-    """One line of an endpoint's story; never changed once written.
-
-    Replicas are named by number, not by key, so that history outlives them.
-    """
-
-    endpoint = models.ForeignKey(
-        Endpoint, on_delete=models.CASCADE, related_name="events"
-    )
-    replica_id = models.BigIntegerField(null=True, blank=True)
-    attempt = models.PositiveIntegerField(default=0)
-    reason = models.CharField(max_length=40)
-    warning = models.BooleanField(default=False)
-    message = models.TextField(blank=True)
-    data = models.JSONField(default=dict, blank=True)
-    actor = models.CharField(max_length=150, blank=True)
-    at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        ordering = ["at", "id"]
-        indexes = [
-            # The timeline of one replica, and the activity of one endpoint.
-            models.Index(
-                fields=["endpoint", "replica_id", "at"], name="event_by_replica"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.reason} {self.message}"
-
-
-class AccessKeyQuerySet(models.QuerySet["AccessKey"]):
-    def usable(self) -> AccessKeyQuerySet:
-        """Those that may call: not revoked, and of somebody who may sign in."""
-        return self.filter(revoked_at=None, owner__is_active=True)
-
-    def digests_by_owner(self) -> dict[int, tuple[str, ...]]:
-        """Sorted digests, as the ingress has them, by the owner's id."""
-        found: dict[int, list[str]] = {}
-        for owner, digest in self.values_list("owner_id", "digest").order_by("digest"):
-            found.setdefault(owner, []).append(digest)
-        return {owner: tuple(digests) for owner, digests in found.items()}
-
-
-class AccessKey(models.Model):
-    """A token. Only its digest is kept: upper-case hex SHA-256 of "Bearer <token>".
-
-    That is the text the ingress hashes, so one digest serves it and the API.
-    """
-
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
-    name = models.CharField(max_length=80)
-    prefix = models.CharField(max_length=12)
-    last_four = models.CharField(max_length=4)
-    digest = models.CharField(max_length=64, unique=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    last_used_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-
-    objects = AccessKeyQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-created_at"]
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.prefix}…{self.last_four})"

@@ -1,0 +1,45 @@
+"""The Tokens page."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from endpoints import keys
+from endpoints.forms.token import TokenForm
+from endpoints.models import AccessKey, Endpoint
+from endpoints.views.person import person
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def tokens(request: HttpRequest) -> HttpResponse:
+    """The list; a POST makes one and shows its text this one time."""
+    form = TokenForm(request.POST or None)
+    made = secret = None
+    if request.method == "POST" and form.is_valid():
+        made, secret = keys.make_token(person(request), form.cleaned_data["name"])
+        form = TokenForm()
+    mine = AccessKey.objects.filter(owner_id=request.user.pk)
+    context = {
+        "form": form,
+        "made": made,
+        "secret": secret,
+        "tokens": mine.filter(revoked_at=None),
+        "example_url": Endpoint(name="chat").url,
+    }
+    return render(request, "endpoints/tokens.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def revoke_token(request: HttpRequest, key_id: int) -> HttpResponse:
+    """A GET asks whether to; a POST does it. Revoking twice is fine."""
+    key = get_object_or_404(AccessKey, pk=key_id, owner_id=request.user.pk)
+    if request.method == "GET":
+        return render(request, "endpoints/revoke.html", {"token": key})
+    if keys.revoke(key):
+        messages.success(request, f"Revoked {key.name}")
+    return redirect("endpoints:tokens")
