@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from console.context import image_nodes
 from endpoints.tests.factories import EndpointFactory, TemplateFactory
-from replicas.models import Node, Replica
+from replicas.models import Node
+from replicas.tests.factories import ReplicaFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +22,7 @@ def node():
 
 def replica(template, node, **fields):
     endpoint = EndpointFactory(template=template)
-    return Replica.objects.create(endpoint=endpoint, number=1, node=node, **fields)
+    return ReplicaFactory(endpoint=endpoint, node=node, **fields)
 
 
 def test_an_image_is_where_a_container_of_it_has_started(node):

@@ -137,7 +137,9 @@ def test_a_heavy_change_counts_up_once(whisper):
     whisper.refresh_from_db()
     assert whisper.revision == 2
     assert whisper.tier_id == "medium"
-    assert story(whisper) == [(Reason.CHANGED, "New spec, tier.", "alice")]
+    assert story(whisper) == [(Reason.REVISED, "", "alice")]
+    kept = {r.number: r.container.image for r in whisper.revisions.all()}
+    assert kept == {1: "lab/app:1", 2: "lab/app:2"}
 
 
 def test_a_change_to_the_same_is_none(

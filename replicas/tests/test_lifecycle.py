@@ -246,7 +246,7 @@ def test_a_changed_container_moves_over(house):
     wishes.change(endpoint, "alice", spec=replace(spec, health_path="/ok").to_json())
     assert house.settle(endpoint) == [S.READY, S.STARTING]
     house.answer(endpoint)
-    assert [r.revision for r in endpoint.replicas.filter(state=S.READY)] == [2]
+    assert [r.revision.number for r in endpoint.replicas.filter(state=S.READY)] == [2]
 
 
 # --- hardware ------------------------------------------------------------------

@@ -7,7 +7,8 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from endpoints.tests.factories import secret_var, spec
+from endpoints import services
+from endpoints.tests.factories import respec, secret_var, spec
 from replicas.engine.base import Wanted
 from replicas.engine.fake import FakeEngine, FakeImage, FakeStreams, World
 from replicas.logs import files, store
@@ -148,14 +149,14 @@ async def test_a_bar_moves_while_somebody_looks(world, replica):
 
 async def test_secrets_are_masked(world, replica):
     endpoint = replica.endpoint
-    endpoint.spec = spec(env=(secret_var("TOKEN", "hunter2hunter2"),)).to_json()
-    await asyncio.to_thread(endpoint.save)
+    old = spec(env=(secret_var("TOKEN", "hunter2hunter2"),))
+    await asyncio.to_thread(respec, endpoint, old)
     async with following(world):
         world.say(replica.container_id, "token is hunter2hunter2.")
         assert await texts(replica, 1) == ["token is •••."]
     # The endpoint's secret changes; this container still has the old one.
-    endpoint.spec = spec(env=(secret_var("TOKEN", "something else"),)).to_json()
-    await asyncio.to_thread(endpoint.save)
+    new = spec(env=(secret_var("TOKEN", "something else"),)).to_json()
+    await asyncio.to_thread(services.change, endpoint, "alice", spec=new)
     async with following(world):
         world.say(replica.container_id, "still hunter2hunter2 or something else")
         assert (await texts(replica, 2))[-1] == "still ••• or •••"

@@ -6,7 +6,7 @@ import pytest
 
 from endpoints import services as wishes
 from endpoints.models import Event
-from endpoints.tests.factories import MediumTierFactory, secret_var, spec
+from endpoints.tests.factories import MediumTierFactory, respec, secret_var, spec
 from replicas import discovery
 from replicas.engine.base import EngineRefused
 from replicas.engine.fake import FakeStreams
@@ -26,9 +26,7 @@ def house(valkey, monkeypatch):
 
 
 def with_env(endpoint, *variables):
-    endpoint.spec = spec(env=variables).to_json()
-    endpoint.save()
-    return endpoint
+    return respec(endpoint, spec(env=variables))
 
 
 def test_a_wish_for_more_than_there_is_keeps_nobody_waiting(house):

@@ -12,6 +12,8 @@ from replicas.reconciler.plan import (
     Drop,
     Forget,
     Limits,
+    Settle,
+    StopRollout,
     backoff,
     plan,
 )
@@ -26,8 +28,8 @@ def ago(seconds):
     return NOW - timedelta(seconds=seconds)
 
 
-def wish(wanted=1, *, revision=1, deleting=False, start_timeout=600):
-    return WishFacts(wanted, revision, deleting, start_timeout)
+def wish(wanted=1, *, revision=1, deleting=False, start_timeout=600, **facts):
+    return WishFacts(wanted, revision, deleting, start_timeout, **facts)
 
 
 def replica(state, *, id=1, number=None, **facts):
@@ -72,6 +74,10 @@ def ask(snapshot):
                 short.append((action.verb, action.replica.id))
             case Add():
                 short.append(f"add {action.number}")
+            case Settle():
+                short.append(f"settle {action.revision}")
+            case StopRollout():
+                short.append(f"stop {action.revision} for {action.fallback}")
             case Drop():
                 short.append(f"drop {action.container_id}")
             case Forget():
@@ -346,6 +352,73 @@ def test_a_change_gives_up_an_old_one_when_the_new_one_waits_for_its_hardware():
     blocked = replica(S.WAITING, id=2, revision=2, blocked=True)
     snapshot = changed(ready(1), blocked, wanted=1, containers=up(1))
     assert ask(snapshot) == [("assign", 2), ("retire", 1)]
+
+
+def rollout(*replicas, wanted=1, containers, fallback=1):
+    """Revision 2 is wanted and has not run in full yet; 1 did."""
+    return Snapshot(
+        wish=wish(wanted, revision=2, settled=False, fallback=fallback),
+        replicas=replicas,
+        containers=containers,
+    )
+
+
+def test_a_rollout_is_over_when_all_wanted_replicas_run_the_new_revision():
+    new = [ready(3, revision=2), ready(4, revision=2)]
+    half = rollout(ready(1), new[0], wanted=2, containers=up(1, 3))
+    assert "settle 2" not in ask(half)
+    assert ask(rollout(*new, wanted=2, containers=up(3, 4))) == ["settle 2"]
+
+
+def test_a_revision_settles_once():
+    snapshot = changed(ready(3, revision=2), wanted=1, containers=up(3))
+    assert ask(snapshot) == []
+
+
+def test_nothing_settles_while_nothing_is_wanted():
+    assert ask(rollout(wanted=0, containers={})) == []
+
+
+@pytest.mark.parametrize(
+    ("trouble", "failures", "stops"),
+    [
+        ("ImageNotFound", 1, True),
+        ("Exited", 1, True),
+        ("StartTimedOut", 1, True),
+        ("RegistryUnreachable", 2, False),
+        ("RegistryUnreachable", 3, True),
+        ("DiskFull", 1, False),
+    ],
+)
+def test_a_revision_that_fails_stops_the_rollout(trouble, failures, stops):
+    broken = replica(
+        S.FAILED,
+        id=2,
+        revision=2,
+        trouble=trouble,
+        failures=failures,
+        retry_at=ago(-9),
+    )
+    snapshot = rollout(ready(1), broken, containers=up(1))
+    assert ask(snapshot) == (["stop 2 for 1"] if stops else [])
+
+
+def test_a_first_revision_has_nothing_to_stop_for():
+    broken = replica(S.FAILED, trouble="Exited", failures=1, retry_at=ago(-9))
+    snapshot = world(broken, wish=wish(settled=False, fallback=None), containers={})
+    assert ask(snapshot) == []
+
+
+def test_an_old_replica_that_fails_does_not_stop_the_rollout():
+    old = replica(S.FAILED, id=1, trouble="Exited", failures=1, retry_at=ago(-9))
+    coming = replica(S.STARTING, id=2, revision=2, started_at=ago(1))
+    assert ask(rollout(old, coming, containers=up(2))) == []
+
+
+def test_a_stopped_rollout_ends_what_it_brought():
+    """The wish is revision 1 again, as far as the planner is told."""
+    broken = replica(S.FAILED, id=2, revision=2, retry_at=ago(-9))
+    assert ask(world(ready(1), broken, containers=up(1))) == [("retire", 2)]
 
 
 def test_a_full_house_makes_room_for_a_change():

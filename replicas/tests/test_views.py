@@ -153,7 +153,7 @@ def test_a_stopped_replica_can_still_be_read(as_alice, drawing):
 
 @pytest.mark.django_db(transaction=True)
 async def test_the_download_has_every_line(async_client, alice, drawing):
-    replica = await Replica.objects.acreate(endpoint=drawing, number=1)
+    replica = await sync_to_async(ReplicaFactory)(endpoint=drawing)
     line = sync_to_async(store.system)
     await line(drawing.pk, replica.pk, 1, "Container started.")
     await async_client.aforce_login(alice)

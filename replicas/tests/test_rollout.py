@@ -1,0 +1,143 @@
+"""Changes move over, broken ones stop, and every revision can be gone back to."""
+
+from dataclasses import replace
+
+import pytest
+
+from endpoints import revisions, services
+from endpoints.models import Event
+from endpoints.tests.factories import UserFactory
+from replicas.engine.base import ImageNotFound
+from replicas.engine.fake import FakeImage
+from replicas.runner import fetching
+from replicas.states import ReplicaState as S
+from replicas.tests.house import House
+
+pytestmark = [pytest.mark.valkey, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def house(valkey, monkeypatch):
+    return House(monkeypatch)
+
+
+@pytest.fixture
+def served(house):
+    """An endpoint whose first revision runs with two replicas."""
+    UserFactory(username="alice")
+    endpoint = house.endpoint(min_replicas=2, max_replicas=3, target_count=2)
+    house.up(endpoint)
+    assert house.states(endpoint) == [S.READY, S.READY]
+    return endpoint
+
+
+def change(endpoint, **fields):
+    new = replace(endpoint.container, **fields).to_json()
+    services.change(endpoint, "alice", spec=new)
+    endpoint.refresh_from_db()
+
+
+def running(house, endpoint):
+    """Revision numbers of what is in traffic."""
+    ready = endpoint.replicas.filter(state=S.READY).select_related("revision")
+    assert sorted(house.lead(endpoint)) == sorted(f"{r.pk}.{r.attempt}" for r in ready)
+    return sorted(r.revision.number for r in ready)
+
+
+def told(endpoint):
+    rows = Event.objects.filter(endpoint=endpoint, replica_id=None)
+    return [(e.reason, e.message) for e in rows.order_by("id")]
+
+
+def test_one_replica_at_a_time_with_the_old_ones_serving(house, served):
+    change(served, health_path="/ok")
+    seen = []
+    for _ in range(4):
+        house.settle(served)
+        seen.append(running(house, served))
+        house.answer(served)
+    assert seen[0] == [1, 1]
+    assert running(house, served) == [2, 2]
+    assert all(len(numbers) >= 2 for numbers in seen)
+    assert revisions.wanted(served).settled_at is not None
+    assert told(served)[-1][0] == "RolledOut"
+
+
+def test_a_broken_revision_stops_and_the_old_one_serves(house, served):
+    change(served, image="lab/none:9")
+    house.settle(served)
+    (new,) = served.replicas.filter(state=S.PULLING)
+    fetching._failed(
+        (new.pk, new.attempt), ImageNotFound("The lab answered “not found”.")
+    )
+    house.settle(served)
+    assert running(house, served) == [1, 1]
+    assert house.states(served) == [S.READY, S.READY]
+    assert told(served)[-1] == (
+        "RolloutStopped",
+        "The lab answered “not found”. Revision 1 keeps serving.",
+    )
+    assert revisions.serving(served).number == 1
+    # What is added now is of the revision that works.
+    services.change(served, "alice", min_replicas=3)
+    house.answer(served)
+    house.settle(served)
+    house.answer(served)
+    assert running(house, served) == [1, 1, 1]
+
+
+def test_trying_again_brings_the_new_one(house, served):
+    test_a_broken_revision_stops_and_the_old_one_serves(house, served)
+    house.world.images["lab/none:9"] = FakeImage(ports=(7860,))
+    assert revisions.try_again(served, "alice")
+    assert not revisions.try_again(served, "alice")
+    for _ in range(8):
+        house.settle(served)
+        house.answer(served)
+    assert running(house, served) == [2, 2, 2]
+    assert revisions.wanted(served).settled_at is not None
+
+
+def test_going_back_to_what_serves_moves_nothing(house, served):
+    test_a_broken_revision_stops_and_the_old_one_serves(house, served)
+    before = {r.pk for r in house.replicas(served)}
+    assert revisions.roll_back(served, 1, "alice")
+    assert not revisions.roll_back(served, 1, "alice")
+    served.refresh_from_db()
+    assert served.container.image == "lab/app:1"
+    house.settle(served)
+    assert {r.pk for r in house.replicas(served)} == before
+    # The next change is a revision of its own, not number 2 again.
+    change(served, port=9000)
+    assert served.revision == 3
+
+
+def test_going_back_moves_over_like_any_change(house, served):
+    change(served, health_path="/ok")
+    for _ in range(4):
+        house.settle(served)
+        house.answer(served)
+    assert running(house, served) == [2, 2]
+    revisions.roll_back(served, 1, "alice")
+    served.refresh_from_db()
+    for _ in range(4):
+        house.settle(served)
+        house.answer(served)
+    assert running(house, served) == [1, 1]
+
+
+def test_an_old_replica_restarts_as_what_it_was(house, served):
+    change(served, port=9000, image="lab/other:1")
+    house.settle(served)
+    old = served.replicas.filter(revision__number=1).first()
+    house.world.crash(old.container_id)
+    house.settle(served)
+    old.refresh_from_db()
+    assert old.state == S.FAILED
+    assert old.container.port == 7860
+    assert old.revision.number == 1
+
+
+def test_there_is_no_revision_that_never_was(house, served):
+    with pytest.raises(revisions.NoSuchRevision):
+        revisions.roll_back(served, 7, "alice")
