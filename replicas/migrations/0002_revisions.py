@@ -3,13 +3,15 @@ from django.db import migrations, models
 
 
 def point(apps, schema_editor):
-    """Each replica at the revision its endpoint has; who was older is replaced anyway."""
+    """Each replica at the revision its endpoint has; who runs an older one is replaced."""
     Replica = apps.get_model("replicas", "Replica")
     Revision = apps.get_model("endpoints", "Revision")
     current = {r.endpoint_id: r for r in Revision.objects.all()}
     for replica in Replica.objects.all():
         replica.revision = current[replica.endpoint_id]
-        replica.save(update_fields=["revision"])
+        if replica.generation != replica.revision.number:
+            replica.retire = True
+        replica.save(update_fields=["revision", "retire"])
 
 
 class Migration(migrations.Migration):
