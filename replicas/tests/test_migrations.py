@@ -17,7 +17,7 @@ BEFORE = [
 
 @pytest.fixture
 def earlier():
-    """The database as it was before endpoints had revisions; newest again at the end."""
+    """The database before endpoints had revisions; the newest again at the end."""
     newest = MigrationExecutor(connection).loader.graph.leaf_nodes()
     yield _migrate(BEFORE)
     _migrate(newest)
