@@ -15,12 +15,21 @@ text a sentence for people):
     ├── BuildFailed            a step of the Dockerfile failed; `tail` has its output
     ├── NoSuchCommand          the image has no such program
     ├── DiskFull               no space left on the node
+    ├── GpuUnavailable         the node's engine cannot give GPUs to containers
+    ├── GpuLost                the GPU that was asked for is not there any more
+    ├── VolumeInUse            a container still has the volume
     └── EngineRefused          anything else the engine said no to
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -62,6 +71,18 @@ class NoSuchCommand(EngineError):
 
 class DiskFull(EngineError):
     reason = "DiskFull"
+
+
+class GpuUnavailable(EngineError):
+    reason = "GpuUnavailable"
+
+
+class GpuLost(EngineError):
+    reason = "GpuLost"
+
+
+class VolumeInUse(EngineError):
+    reason = "VolumeInUse"
 
 
 class EngineRefused(EngineError):
@@ -132,6 +153,39 @@ class ImageInfo:
     layers: int
     ports: tuple[int, ...] = ()
     volumes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What can be known of an image before it is pulled; 0, () and "" when unknown.
+
+    present: it is on the node already. ports: exposed TCP ports. size: bytes on disk
+    when present, else bytes to pull. digest: of the manifest, "sha256:…".
+    """
+
+    present: bool
+    ports: tuple[int, ...] = ()
+    volumes: tuple[str, ...] = ()
+    size: int = 0
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """Name and password at a registry ("ghcr.io", "docker.io", "10.0.0.5:5000")."""
+
+    registry: str
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class FoundGpu:
+    """A GPU of a node. `memory_gb` is 0 when it cannot be told."""
+
+    uuid: str
+    model: str
+    memory_gb: int
 
 
 @dataclass(frozen=True)
@@ -241,6 +295,20 @@ class Engine(Protocol):
         """
         ...
 
+    def gpus(self) -> list[FoundGpu] | None:
+        """The node's GPUs, as its containers would see them. Takes a second or two.
+
+        Empty when the engine cannot give GPUs; None when they cannot be told now.
+        """
+        ...
+
+    def remove_volume(self, name: str) -> None:
+        """Remove it with its files; gone is success.
+
+        Raises VolumeInUse while a container, running or not, has it.
+        """
+        ...
+
 
 class EngineStreams(Protocol):
     """Long waits, awaited in the worker's own event loop. All raise `EngineError`."""
@@ -284,12 +352,47 @@ class EngineStreams(Protocol):
         *,
         build: str,
         on_progress: Callable[[FetchProgress], None],
+        sign_in: SignIn | None = None,
     ) -> ImageInfo:
         """Pull `image`, or build it from the named context. Cancelling stops it.
 
-        Who asks for the same image meanwhile shares the work and its progress; it
-        stops when the last one cancels. Progress comes a few times a second. A build
-        makes the tag `contexts.resolve(image, build)`: create containers from that.
+        Who asks for the same image with the same sign-in meanwhile shares the work
+        and its progress; it stops when the last one cancels. Progress comes a few
+        times a second. A build makes the tag `contexts.resolve(image, build)`: create
+        containers from that.
+
+        Without `sign_in` the node's own is used, if it has one. One for another
+        registry than the image's is refused and sent nowhere.
+        """
+        ...
+
+    async def image_facts(
+        self, image: str, *, sign_in: SignIn | None = None
+    ) -> ImageFacts:
+        """What is known of an image, from the node or else from its registry.
+
+        Answers within ten seconds or so. Raises ImageNotFound, RegistryRefused,
+        RegistryUnreachable.
+        """
+        ...
+
+    async def check_sign_in(self, sign_in: SignIn) -> None:
+        """Try it at its registry. Raises RegistryRefused, RegistryUnreachable."""
+        ...
+
+    async def volume_sizes(self, names: Collection[str]) -> dict[str, int]:
+        """Bytes by name; what is not there, or cannot be told, is left out.
+
+        Slow: the engine counts every file.
+        """
+        ...
+
+    def volume_archive(
+        self, name: str, *, gzip: bool = False
+    ) -> AsyncGenerator[bytes, None]:
+        """A tar of the volume's files as it is made; paths begin with "./".
+
+        Close it to stop early. Raises EngineRefused when there is no such volume.
         """
         ...
 

@@ -12,12 +12,17 @@ from collections.abc import Callable
 from replicas.engine import base, names
 
 _REFUSED = "The Docker engine refused: "
+_ADD = "add a registry sign-in and choose it on the endpoint’s Edit page."
 
 Sentence = Callable[[str, str], base.EngineError]
 
 
 class Gone(base.EngineRefused):
     """The container is not there, or is on its way out. Often that is success."""
+
+
+class NoGpuDriver(base.GpuUnavailable):
+    """The engine knows no way to give GPUs. Others have one, and it fails."""
 
 
 def translate(status: int, message: str, *, image: str = "") -> base.EngineError:
@@ -61,6 +66,44 @@ def build_failed(step: str, detail: str, tail: list[str]) -> base.BuildFailed:
     )
 
 
+def sign_in_refused(sign_in: base.SignIn) -> base.RegistryRefused:
+    """The registry does not accept the sign-in itself."""
+    return base.RegistryRefused(
+        f"{_said_registry(sign_in)} refused this username and password. Check both; "
+        "some registries want an access token as the password."
+    )
+
+
+def image_refused(sign_in: base.SignIn, image: str) -> base.RegistryRefused:
+    """The registry does not give this image to this sign-in."""
+    path = names.split_registry(image)[1]
+    return base.RegistryRefused(
+        f"{_said_registry(sign_in)} refused {path} to {sign_in.username}: there is no "
+        "such image, or this sign-in may not pull it. Check the name, or choose "
+        "another registry sign-in on the endpoint’s Edit page."
+    )
+
+
+def sign_in_for_another(sign_in: base.SignIn, image: str) -> base.RegistryRefused:
+    """The sign-in belongs to another registry than the image's."""
+    return base.RegistryRefused(
+        f"The sign-in is for {_said_registry(sign_in)}, and the image comes from "
+        f"{registry_of(image)}. Choose another registry sign-in on the endpoint’s "
+        "Edit page."
+    )
+
+
+def volume_in_use(name: str) -> base.VolumeInUse:
+    return base.VolumeInUse(
+        f"A container still has the volume {name}. It can be removed once that "
+        "container is gone."
+    )
+
+
+def _said_registry(sign_in: base.SignIn) -> str:
+    return registry_of(f"{names.registry_host(sign_in.registry)}/")
+
+
 def bad_exit(code: int | None, program: str) -> str:
     """What exit codes 126 and 127 mean, for `Observed.error`; else empty.
 
@@ -100,21 +143,19 @@ def _denied(image: str, said: str) -> base.EngineError:
     path = names.split_registry(image)[1]
     return base.RegistryRefused(
         f"{registry_of(image)} refused {path}: there is no such image, or it needs a "
-        "sign-in. Check the name, or sign in with “docker login” on the node."
+        f"sign-in. Check the name, or {_ADD}"
     )
 
 
 def _signed_out(image: str, said: str) -> base.EngineError:
     return base.RegistryRefused(
-        f"{registry_of(image)} refused the sign-in. Sign in again with “docker login” "
-        "on the node."
+        f"{registry_of(image)} refused the sign-in. To mend it, {_ADD}"
     )
 
 
 def _rate_limited(image: str, said: str) -> base.EngineError:
     return base.RegistryRefused(
-        f"{registry_of(image)} allows no more pulls for now. Wait, or sign in with "
-        "“docker login” on the node."
+        f"{registry_of(image)} allows no more pulls for now. Wait, or {_ADD}"
     )
 
 
@@ -122,7 +163,7 @@ def _registry_away(image: str, said: str) -> base.EngineError:
     return base.RegistryUnreachable(
         f"{registry_of(image)} did not answer when asked for "
         f"{names.split_registry(image)[1] or 'the image'}. Check the node’s network "
-        f"and the registry’s address. The engine said: {_ended(_clean(said))}"
+        f"and the registry’s address. The engine said: {_end(said)}"
     )
 
 
@@ -143,17 +184,24 @@ def _no_command(image: str, said: str) -> base.EngineError:
 
 
 def _no_gpu_driver(image: str, said: str) -> base.EngineError:
-    return base.EngineRefused(
+    return NoGpuDriver(
         "This node’s engine cannot give GPUs to containers. Install the NVIDIA "
         "Container Toolkit, run “sudo nvidia-ctk runtime configure”, then restart "
         "Docker."
     )
 
 
+def _gpu_driver_silent(image: str, said: str) -> base.EngineError:
+    return base.GpuUnavailable(
+        "The node’s NVIDIA driver does not answer. Check it with “nvidia-smi”; after "
+        f"an update of the driver, restart the node. The engine said: {_end(said)}"
+    )
+
+
 def _gpu_unknown(image: str, said: str) -> base.EngineError:
-    return base.EngineRefused(
+    return base.GpuLost(
         "The GPU of this replica is gone from the node. Check it with “nvidia-smi”. "
-        f"The engine said: {_ended(_clean(said))}"
+        f"The engine said: {_end(said)}"
     )
 
 
@@ -172,6 +220,11 @@ _TABLE = [
     _row(r"container which is dead or marked for removal", _gone),
     _row(r"no space left on device", _disk_full),
     _row(r"could not select device driver", _no_gpu_driver),
+    _row(
+        r"nvidia-container-cli: initialization error|nvml error: driver"
+        r"|driver/library version mismatch|failed to initialize NVML",
+        _gpu_driver_silent,
+    ),
     _row(r"unknown device|unresolvable CDI|nvidia-container-cli: device", _gpu_unknown),
     _row(r"minimum memory limit", _little_memory),
     _row(r"toomanyrequests|too many requests|rate limit", _rate_limited),
@@ -202,6 +255,10 @@ def _clean(said: str) -> str:
     for prefix in ("Error response from daemon: ", _REFUSED):
         said = said.removeprefix(prefix)
     return _short(said, 300)
+
+
+def _end(said: str) -> str:
+    return _ended(_clean(said))
 
 
 def _short(text: str, limit: int = 120) -> str:

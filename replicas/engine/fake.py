@@ -11,25 +11,32 @@
     world.crash(container_id, code=3); world.run_out_of_memory(container_id)
     world.down = True                                  # the engine goes away
     world.hold_pulls(); world.step_pull("app:1", 0.5); world.finish_pull("app:1")
+    world.publish("lab.example/app:1", FakeImage(private=True))    # needs a sign-in
+    world.accounts["lab.example"] = {"ada": "password"}            # who may sign in
+    world.gpus = [FoundGpu("GPU-1", "A10", 24)]        # None: they cannot be told
+    world.volumes["name"] = {"notes.txt": b"kept"}     # files by path
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import aclosing
 
-from replicas.engine import contexts
+from replicas.engine import contexts, fake_accounts, fake_volumes
 from replicas.engine.base import (
     EngineEvent,
     FetchProgress,
+    FoundGpu,
+    ImageFacts,
     ImageInfo,
     LogChunk,
     NodeInfo,
     Observed,
+    SignIn,
     Wanted,
 )
-from replicas.engine.errors import translate, unreachable
+from replicas.engine.errors import unreachable
 from replicas.engine.fake_parts import Container, FakeImage
 from replicas.engine.fake_world import World
 from replicas.engine.sharing import Sharing
@@ -99,6 +106,14 @@ class FakeEngine:
                 return []
             return sorted(held.loopback if loopback else held.listening)
 
+    def gpus(self) -> list[FoundGpu] | None:
+        with self.world.alive() as world:
+            return None if world.gpus is None else list(world.gpus)
+
+    def remove_volume(self, name: str) -> None:
+        with self.world.alive() as world:
+            fake_volumes.remove(world, name)
+
 
 class FakeStreams:
     """See `replicas.engine.base.EngineStreams`."""
@@ -165,24 +180,33 @@ class FakeStreams:
         *,
         build: str,
         on_progress: Callable[[FetchProgress], None],
+        sign_in: SignIn | None = None,
     ) -> ImageInfo:
         wanted = contexts.resolve(image, build) if build else image
 
         async def work(tell: Callable[[FetchProgress], None]) -> ImageInfo:
-            return await self._fetch(wanted, "build" if build else "pull", tell)
+            if build:
+                return await self._fetch(wanted, "build", self._built(wanted), tell)
+            with self.world.alive() as world:
+                found = fake_accounts.offered(world, wanted, sign_in)
+            return await self._fetch(wanted, "pull", found, tell)
 
-        return await self._fetches.run(wanted, work, on_progress)
+        return await self._fetches.run((wanted, sign_in), work, on_progress)
 
-    async def _fetch(
-        self, image: str, verb: str, tell: Callable[[FetchProgress], None]
-    ) -> ImageInfo:
+    def _built(self, tag: str) -> FakeImage:
         with self.world.alive() as world:
-            found = world.offered(image)
+            found = world.offered(tag)
         if isinstance(found, Exception):
             raise found
-        if found is None and verb == "pull":
-            raise translate(404, "manifest unknown", image=image)
-        made = found or FakeImage()
+        return found or FakeImage()
+
+    async def _fetch(
+        self,
+        image: str,
+        verb: str,
+        made: FakeImage,
+        tell: Callable[[FetchProgress], None],
+    ) -> ImageInfo:
         async with aclosing(self._changes()) as changes:
             async for _ in changes:
                 with self.world.alive() as world:
@@ -193,6 +217,37 @@ class FakeStreams:
         with self.world.alive() as world:
             world.images[image] = made
         return made.info(image)
+
+    async def image_facts(
+        self, image: str, *, sign_in: SignIn | None = None
+    ) -> ImageFacts:
+        with self.world.alive() as world:
+            here = world.local(image)
+            found = here or fake_accounts.offered(world, image, sign_in)
+        info = found.info(image)
+        return ImageFacts(
+            here is not None, info.ports, info.volumes, info.size, info.id
+        )
+
+    async def check_sign_in(self, sign_in: SignIn) -> None:
+        with self.world.alive() as world:
+            fake_accounts.check(world, sign_in)
+
+    async def volume_sizes(self, names: Collection[str]) -> dict[str, int]:
+        with self.world.alive() as world:
+            return {
+                name: sum(map(len, world.volumes[name].values()))
+                for name in names
+                if name in world.volumes
+            }
+
+    async def volume_archive(
+        self, name: str, *, gzip: bool = False
+    ) -> AsyncGenerator[bytes, None]:
+        with self.world.alive() as world:
+            packed = fake_volumes.pack(world, name, gzip=gzip)
+        for at in range(0, len(packed), fake_volumes.PIECE):
+            yield packed[at : at + fake_volumes.PIECE]
 
     async def close(self) -> None:
         await self._fetches.close()

@@ -24,7 +24,7 @@ class FakeImage:
     says: lines written at start. exits: the exit code of containers that end at once;
     None for those that go on. listens: ports open once it runs; loopback: those only
     its own processes reach. start_error: raised by `start`. stubborn: does not end when
-    asked to.
+    asked to. private: its registry gives it only to `World.accounts`.
     """
 
     size: int = 100_000_000
@@ -37,6 +37,7 @@ class FakeImage:
     loopback: tuple[int, ...] = ()
     start_error: EngineError | None = None
     stubborn: bool = False
+    private: bool = False
 
     def info(self, reference: str) -> ImageInfo:
         digest = sha256(reference.encode()).hexdigest()

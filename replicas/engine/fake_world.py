@@ -15,6 +15,7 @@ from replicas.engine.base import (
     EngineError,
     EngineEvent,
     EngineRefused,
+    FoundGpu,
     LogChunk,
     NodeInfo,
     Wanted,
@@ -38,7 +39,12 @@ class World:
         self.down = False
         self.images: dict[str, FakeImage] = {}
         self.registry: dict[str, FakeImage | EngineError] = {}
+        # Passwords by name, by registry; there is no other registry to sign in to.
+        self.accounts: dict[str, dict[str, str]] = {}
         self.containers: dict[str, Container] = {}
+        # Files by path, by volume.
+        self.volumes: dict[str, dict[str, bytes]] = {}
+        self.gpus: list[FoundGpu] | None = []
         self.events: list[EngineEvent] = []
         self.listeners: list[Callable[[], None]] = []
         self._lock = threading.RLock()
@@ -144,6 +150,8 @@ class World:
         image = self.local(wanted.image)
         if image is None:
             raise translate(404, f"No such image: {wanted.image}", image=wanted.image)
+        for name, _ in wanted.volumes:
+            self.volumes.setdefault(name, {})
         self._made += 1
         made = Container(
             id=sha256(f"{wanted.name}/{self._made}".encode()).hexdigest(),

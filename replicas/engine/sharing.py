@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 log = logging.getLogger(__name__)
@@ -34,11 +34,11 @@ class Sharing(Generic[News, Result]):
     result; the work is cancelled only when the last one leaves."""
 
     def __init__(self) -> None:
-        self._running: dict[str, _Shared[News, Result]] = {}
+        self._running: dict[Hashable, _Shared[News, Result]] = {}
 
     async def run(
         self,
-        key: str,
+        key: Hashable,
         work: Callable[[Tell[News]], Awaitable[Result]],
         listener: Tell[News],
     ) -> Result:
@@ -66,7 +66,7 @@ class Sharing(Generic[News, Result]):
 
     async def _work(
         self,
-        key: str,
+        key: Hashable,
         work: Callable[[Tell[News]], Awaitable[Result]],
         shared: _Shared[News, Result],
     ) -> Result:
@@ -75,7 +75,7 @@ class Sharing(Generic[News, Result]):
         finally:
             self._forget(key, shared)
 
-    def _forget(self, key: str, shared: _Shared[News, Result]) -> None:
+    def _forget(self, key: Hashable, shared: _Shared[News, Result]) -> None:
         # A newcomer may have begun anew under the same key.
         if self._running.get(key) is shared:
             del self._running[key]

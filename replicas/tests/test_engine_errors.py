@@ -42,7 +42,15 @@ CASES = [
     (400, RUNC + 'caused: exec: "nope": executable file not found in $PATH: unknown',
      "", base.NoSuchCommand),
     (500, 'could not select device driver "nvidia" with capabilities: [[gpu]]', "",
-     base.EngineRefused),
+     errors.NoGpuDriver),
+    (400, RUNC + "nvidia-container-cli: device error: GPU-1: unknown device: unknown",
+     "", base.GpuLost),
+    (400, "CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=0", "",
+     base.GpuLost),
+    (400, RUNC + "nvidia-container-cli: initialization error: nvml error: driver not "
+     "loaded: unknown", "", base.GpuUnavailable),
+    (400, RUNC + "nvidia-container-cli: initialization error: load library failed: "
+     "libnvidia-ml.so.1: cannot open shared object file", "", base.GpuUnavailable),
     (400, "Minimum memory limit allowed is 6MB", "", base.EngineRefused),
     (500, "something nobody has seen", "", base.EngineRefused),
     (404, "page not found", "app:1", base.ImageNotFound),
@@ -107,6 +115,31 @@ def test_a_failed_build_names_its_step_and_keeps_its_output():
     assert str(error).startswith(
         "The build failed at “RUN pip install x” with exit code 1."
     )
+
+
+def test_gpu_troubles_have_words_of_their_own():
+    none = errors.translate(500, "could not select device driver")
+    gone = errors.translate(400, "nvidia-container-cli: device error: unknown device")
+    assert (none.reason, gone.reason) == ("GpuUnavailable", "GpuLost")
+
+
+def test_nobody_is_sent_to_the_nodes_shell_for_a_sign_in():
+    for said in ("denied: no", "incorrect username or password", "too many requests"):
+        text = str(errors.translate(500, said, image="ghcr.io/team/app:1"))
+        assert "add a registry sign-in" in text
+        assert "docker login" not in text
+
+
+def test_a_refused_sign_in_names_the_registry_and_never_the_password():
+    ada = base.SignIn("https://index.docker.io/v1/", "ada", "hunter2")
+    for error in (
+        errors.sign_in_refused(ada),
+        errors.image_refused(ada, "team/app:1"),
+        errors.sign_in_for_another(ada, "ghcr.io/team/app:1"),
+    ):
+        assert error.reason == "RegistryRefused"
+        assert "Docker Hub" in str(error)
+        assert "hunter2" not in f"{error} {ada!r}"
 
 
 def test_long_words_are_cut():

@@ -1,0 +1,37 @@
+"""Volumes of the fake engine: files in memory."""
+
+from __future__ import annotations
+
+import gzip as gz
+import io
+import tarfile
+
+from replicas.engine.base import EngineRefused
+from replicas.engine.errors import volume_in_use
+from replicas.engine.fake_world import World
+
+PIECE = 64 * 1024
+
+
+def remove(world: World, name: str) -> None:
+    """As `Engine.remove_volume`."""
+    for held in world.containers.values():
+        if any(name == volume for volume, _ in held.wanted.volumes):
+            raise volume_in_use(name)
+    world.volumes.pop(name, None)
+
+
+def pack(world: World, name: str, *, gzip: bool) -> bytes:
+    """Its files as a tar, as `EngineStreams.volume_archive` gives them."""
+    if name not in world.volumes:
+        raise EngineRefused(f"There is no volume {name} on this node.")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        root = tarfile.TarInfo("./")
+        root.type, root.mode = tarfile.DIRTYPE, 0o755
+        tar.addfile(root)
+        for path, content in world.volumes[name].items():
+            entry = tarfile.TarInfo(f"./{path}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return gz.compress(buffer.getvalue()) if gzip else buffer.getvalue()
