@@ -15,8 +15,12 @@ REPLICA = "alight.replica"
 ATTEMPT = "alight.attempt"
 # On built images: digest of the context they were built from.
 BUILD = "alight.build"
+# On containers that are no replicas: what they are for.
+ROLE = "alight.role"
 
 DEFAULT_REGISTRY = "docker.io"
+# What people and programs call it, too.
+_HUB = frozenset({"index.docker.io", "registry-1.docker.io", "hub.docker.com"})
 _UNFIT = re.compile(r"[^a-zA-Z0-9_.-]+")
 
 
@@ -84,6 +88,24 @@ def split_registry(reference: str) -> tuple[str, str]:
     if slash and ("." in host or ":" in host or host == "localhost"):
         return host, path
     return DEFAULT_REGISTRY, reference
+
+
+def registry_host(written: str) -> str:
+    """The registry as in image names, whatever way a person wrote it.
+
+    >>> registry_host("https://index.docker.io/v1/")
+    'docker.io'
+    >>> registry_host("https://Registry.lab.example:5000/")
+    'registry.lab.example:5000'
+    """
+    host = written.strip().lower().partition("://")[2] or written.strip().lower()
+    host = host.partition("/")[0]
+    return DEFAULT_REGISTRY if host in _HUB else host
+
+
+def same_registry(registry: str, image: str) -> bool:
+    """Whether the image comes from this registry."""
+    return registry_host(registry) == registry_host(split_registry(image)[0])
 
 
 def _fit(name: str) -> str:
