@@ -8,20 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from templates_app import rules
 from templates_app.catalogue.fields import CatalogueError, Fields
+from templates_app.catalogue.parsing import parse
 from templates_app.names import KINDS
-from templates_app.spec import (
-    IMAGE_PATTERN,
-    ContainerSpec,
-    EnvVar,
-    LogHint,
-    VolumeSpec,
-)
+from templates_app.spec import ContainerSpec, EnvVar, LogHint, VolumeSpec
 
 FOLDER = Path(__file__).resolve().parent
 TIERS_FILE = "tiers.yaml"
+# Two hyphens are in the slugs of people's own templates only (templates_app.own), so
+# that no file, also none that comes later, has the address of one of those.
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
+# Where on the page a template stands that does not say.
+LAST = 1000
+# How much text fits.
+DESCRIPTION_MAX = 4000
+NAME_MAX = 100
+NOTE_MAX = 160
+PATTERN_MAX = 300
 
 
 @dataclass(frozen=True)
@@ -123,103 +127,135 @@ def read_templates(folder: Path = FOLDER) -> list[CatalogueTemplate]:
 
 
 def read_template(file: Path) -> CatalogueTemplate:
-    """One file, checked. Raises CatalogueError."""
+    """One file of the catalogue, checked. Raises CatalogueError."""
+    if not SLUG.match(file.stem):
+        problem = "name the file with lowercase letters, digits and single hyphens"
+        raise CatalogueError(file.name, "", problem)
     data, digest = _load(file)
+    tier, fields = template_of(data, file.name, builds_of(file.parent))
+    return CatalogueTemplate(file.stem, tier, fields, digest)
+
+
+def builds_of(folder: Path = FOLDER) -> frozenset[str]:
+    """Names of what can be built here."""
+    return frozenset(path.parent.name for path in folder.glob("builds/*/Dockerfile"))
+
+
+def template_of(
+    data: Any, file: str = "", builds: frozenset[str] = frozenset()
+) -> tuple[str, dict[str, Any]]:
+    """A tier's slug and Template's columns from what a file says, checked.
+
+    builds: names a template may be built from. Raises CatalogueError.
+    """
     if not isinstance(data, dict):
-        raise CatalogueError(file.name, "", "write fields, such as name: and image:")
-    row = Fields(file.name, data)
+        raise CatalogueError(file, "", "write fields, such as name: and image:")
+    row = Fields(file, data)
     row.only(TEMPLATE_FIELDS)
-    least = row.whole("min_replicas", 1, 0, 8)
-    kind = row.text("kind")
+    least = row.whole("min_replicas", 1, 0, rules.REPLICAS_MAX)
+    kind = row.line("kind")
     if kind not in KINDS:
         raise row.fail("kind", f"choose one of {', '.join(KINDS)}")
-    fields = {
-        "name": row.text("name", most=80),
-        "summary": row.text("summary", most=160),
-        "description": row.text("description", ""),
+    motif = row.line("motif", "box", most=30)
+    if not SLUG.match(motif):
+        raise row.fail("motif", "write its name in lowercase letters")
+    most = row.whole("max_replicas", max(least, 1), max(least, 1), rules.REPLICAS_MAX)
+    return row.line("tier", most=40), {
+        "name": row.line("name", most=80),
+        "summary": row.line("summary", most=160),
+        "description": row.text("description", "", most=DESCRIPTION_MAX),
         "kind": kind,
-        "motif": row.text("motif", "box", most=30),
-        "position": row.whole("position", 1000, 0, 10000),
-        "tier_note": row.text("tier_note", "", most=160),
+        "motif": motif,
+        "position": row.whole("position", LAST, 0, 10000),
+        "tier_note": row.line("tier_note", "", most=160),
         "image_bytes": row.whole("image_mb", 0, 0, 1_000_000) * 1_000_000,
         "build_minutes": row.whole("build_minutes", 0, 0, 600),
         "min_replicas": least,
-        "max_replicas": row.whole("max_replicas", max(least, 1), max(least, 1), 8),
+        "max_replicas": most,
         "public": row.flag("public"),
-        "idle_timeout": row.whole("idle_minutes", 10, 1, 1440) * 60,
-        "start_timeout": row.whole("start_minutes", 10, 1, 120) * 60,
-        "concurrency": row.whole("requests", 1, 1, 256),
-        "spec": _container(row, file.parent).to_json(),
+        "idle_timeout": row.whole("idle_minutes", 10, 0, 1440) * 60,
+        "start_timeout": row.whole("start_minutes", 10, 1, 1440) * 60,
+        "concurrency": row.whole("requests", 1, 1, rules.CONCURRENCY_MAX),
+        "spec": _container(row, builds).to_json(),
     }
-    return CatalogueTemplate(file.stem, row.text("tier"), fields, digest)
 
 
-def _container(row: Fields, folder: Path) -> ContainerSpec:
-    image = row.text("image", most=255)
-    if not IMAGE_PATTERN.match(image):
-        raise row.fail("image", f'"{image}" is not an image name')
-    build = row.text("build", "")
-    if build and not (folder / "builds" / build / "Dockerfile").is_file():
-        raise row.fail("build", f"there is no builds/{build}/Dockerfile")
-    health = row.text("health_path", "")
-    if health and not health.startswith("/"):
-        raise row.fail("health_path", "start the path with a slash")
+def _container(row: Fields, builds: frozenset[str]) -> ContainerSpec:
+    build = row.line("build", "")
+    if build and build not in builds:
+        there = ", ".join(sorted(builds)) or "none"
+        problem = f"there is no “{build[:40]}” to build here; there is: {there}"
+        raise row.fail("build", problem)
     return ContainerSpec(
-        image=image,
+        image=row.text("image", most=255, check=rules.image_problem),
         build=build,
         port=row.whole("port", None, 1, 65535),
-        health_path=health,
+        health_path=row.text("health_path", "", check=rules.path_problem),
         command=row.words("command"),
         args=row.words("args"),
-        env=tuple(_env(part) for part in row.parts("env")),
+        env=_variables(row),
         volume=_volume(row.part("volume")),
         shm_mb=row.whole("shm_mb", 0, 0, 1_000_000),
         hints=tuple(_hint(part) for part in row.parts("hints")),
     )
 
 
-def _env(part: Fields) -> EnvVar:
-    part.only(frozenset({"name", "value", "secret"}))
-    secret = part.flag("secret")
-    if secret and part.values.get("value"):
+def _variables(row: Fields) -> tuple[EnvVar, ...]:
+    found: dict[str, EnvVar] = {}
+    for part in row.parts("env"):
+        variable = _variable(part)
+        if variable.name in found:
+            raise part.fail("name", f"“{variable.name}” is there twice")
+        found[variable.name] = variable
+    return tuple(found.values())
+
+
+def _variable(part: Fields) -> EnvVar:
+    part.only(frozenset({"name", "value", "secret", "needed", "note"}))
+    secret, needed = part.flag("secret"), part.flag("needed")
+    value = part.text("value", "", as_it_is=True)
+    if secret and value:
         raise part.fail("value", "leave a secret's value out; the person fills it in")
-    return EnvVar(part.text("name"), part.text("value", ""), secret)
+    if needed and value:
+        raise part.fail("needed", "a variable that has a value here asks for none")
+    name = part.text("name", most=NAME_MAX, check=rules.env_problem)
+    return EnvVar(name, value, secret, needed, part.line("note", "", most=NOTE_MAX))
 
 
 def _volume(part: Fields | None) -> VolumeSpec | None:
     if part is None:
         return None
     part.only(frozenset({"name", "mount"}))
-    mount = part.text("mount")
-    if not mount.startswith("/"):
-        raise part.fail("mount", "write an absolute path")
-    return VolumeSpec(part.text("name"), mount)
+    return VolumeSpec(
+        part.text("name", check=rules.volume_problem),
+        part.text("mount", check=rules.mount_problem),
+    )
 
 
 def _hint(part: Fields) -> LogHint:
     part.only(frozenset({"pattern", "title", "body", "tier"}))
-    pattern = part.text("pattern")
+    pattern = part.text("pattern", most=PATTERN_MAX, as_it_is=True)
     try:
         re.compile(pattern)
-    except re.error as error:
+    # A warning is raised where Python is told to, as in tests.
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         raise part.fail("pattern", f"not a regular expression: {error}") from None
     return LogHint(
-        pattern, part.text("title"), part.text("body"), part.text("tier", "")
+        pattern,
+        part.line("title", most=120),
+        part.line("body", most=600),
+        part.line("tier", "", most=40),
     )
 
 
 def _load(file: Path) -> tuple[Any, str]:
     """The file's content and the hash of its text."""
     try:
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise CatalogueError(
             file.name, "", f"cannot be read: {error.strerror}"
         ) from None
-    try:
-        return yaml.safe_load(text), hashlib.sha256(text.encode()).hexdigest()
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f"line {where.line + 1}: " if where else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise CatalogueError(file.name, "", f"{line}{problem}") from None
+    except UnicodeDecodeError:
+        raise CatalogueError(file.name, "", "write it as UTF-8") from None
+    return parse(text, file.name), hashlib.sha256(text.encode()).hexdigest()

@@ -104,41 +104,57 @@ MISTAKES = [
     (
         "port: 8000",
         "port: 99999",
-        "echo.yaml, port: write a whole number from 1 to 65535",
+        "echo.yaml, line 7, port: write a whole number from 1 to 65535",
     ),
     (
         "port: 8000",
         "port: '8000'",
-        "echo.yaml, port: write a whole number from 1 to 65535",
+        "echo.yaml, line 7, port: write a whole number from 1 to 65535",
     ),
     ("port: 8000", "", "echo.yaml, port: write a whole number from 1 to 65535"),
-    ("kind: text", "kind: music", "echo.yaml, kind: choose one of image, text, audio"),
-    ("name: Echo", "name: ''", "echo.yaml, name: write a text"),
-    ("image: lab/echo:1", "image: Lab Echo", "echo.yaml, image:"),
-    ("tier: cpu", "tier: cpu\nprot: 1", "echo.yaml, prot: there is no such field"),
+    (
+        "kind: text",
+        "kind: music",
+        "echo.yaml, line 4, kind: choose one of image",
+    ),
+    ("name: Echo", "name: ''", "echo.yaml, line 2, name: write a text"),
+    (
+        "image: lab/echo:1",
+        "image: Lab Echo",
+        "echo.yaml, line 6, image: that is",
+    ),
+    (
+        "tier: cpu",
+        "tier: cpu\nprot: 1",
+        "echo.yaml, line 6, prot: there",
+    ),
     ("tier: cpu", "tier: huge", 'echo.yaml, tier: there is no tier "huge"'),
     (
         "tier: cpu",
         "tier: cpu\nbuild: echo",
-        "echo.yaml, build: there is no builds/echo",
+        "echo.yaml, line 6, build: there is no “echo” to build here",
     ),
     (
         "tier: cpu",
         "tier: cpu\nhealth_path: up",
-        "echo.yaml, health_path: start the path",
+        "echo.yaml, line 6, health_path: start the path",
     ),
-    ("tier: cpu", "tier: cpu\nargs: [1]", "echo.yaml, args: write a list of texts"),
+    (
+        "tier: cpu",
+        "tier: cpu\nargs: [1]",
+        "echo.yaml, line 6, args: write a list",
+    ),
     (
         "tier: cpu",
         "tier: cpu\nenv: [{name: A, value: x, secret: true}]",
-        "echo.yaml, env 1, value: leave a secret's value out",
+        "echo.yaml, line 6, env, entry 1, value: leave a secret's value out",
     ),
     (
         "tier: cpu",
         "tier: cpu\nhints: [{pattern: '(', title: a, body: b}]",
-        "echo.yaml, hints 1, pattern: not a regular expression",
+        "echo.yaml, line 6, hints, entry 1, pattern: not a regular expression",
     ),
-    ("kind: text", "kind: [", "echo.yaml: line "),
+    ("kind: text", "kind: [", "echo.yaml, line "),
 ]
 
 
@@ -149,6 +165,12 @@ def test_a_mistake_names_the_file_and_the_field(folder, old, new, message):
     with pytest.raises(CommandError) as caught:
         call_command("load_catalogue", folder=folder)
     assert message in str(caught.value)
+
+
+def test_a_file_whose_name_could_be_the_address_of_an_own_template_is_refused(folder):
+    (folder / "echo.yaml").rename(folder / "grace--echo.yaml")
+    with pytest.raises(CatalogueError, match="single hyphens"):
+        load(folder)
 
 
 def test_every_picture_a_template_names_is_there():
