@@ -78,6 +78,8 @@ ALIGHT_LOG_TAIL = envint("ALIGHT_LOG_TAIL", 5000)
 
 # --- Database, Valkey --------------------------------------------------------
 DATABASES: dict[str, dict[str, Any]] = {
+# Where the worker answers what web asks about images and volumes.
+ALIGHT_WORKER_SOCKET = envstr("ALIGHT_WORKER_SOCKET", str(ALIGHT_RUN / "worker.sock"))
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": envstr("ALIGHT_SQLITE", str(ALIGHT_HOME / "alight.sqlite3")),
@@ -281,9 +283,10 @@ LOGGING = {
         "handlers": ["stderr"],
         "level": envstr("ALIGHT_LOG_LEVEL", "INFO"),
     },
-    # One line per task would bury what matters: there are many and they are short.
+    # A line for each task or question would bury what matters: they are many.
     "loggers": {
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
     },
 }
+        "httpx": {"level": "WARNING"},

@@ -76,6 +76,7 @@ def read_config(environ: Mapping[str, str], root: Path = ROOT) -> Config:
         "ALIGHT_PORT": environ.get("ALIGHT_PORT") or "8080",
         "ALIGHT_VALKEY_URL": f"unix://{run / 'valkey.sock'}",
         "ALIGHT_WEB_SOCKET": str(run / "web.sock"),
+        "ALIGHT_WORKER_SOCKET": str(run / "worker.sock"),
         "ALIGHT_INGRESS_DIR": str(ingress),
         "ALIGHT_INGRESS_SOCKET": str(ingress / "haproxy.sock"),
         "ALIGHT_BIND": "127.0.0.1,::1",

@@ -14,6 +14,7 @@ from replicas import doorbell, tasks
 from replicas.engine import open_streams
 from replicas.logs.follow import LogFollower
 from replicas.reconciler import loop
+from replicas.runner.door import Door
 from replicas.runner.fetching import Fetcher
 from replicas.runner.probing import Prober
 from replicas.runner.threads import in_thread
@@ -47,6 +48,7 @@ class Runner:
             LogFollower(streams),
         ]
         try:
+            Door(streams),
             async with asyncio.TaskGroup() as group:
                 helpers = [
                     group.create_task(self._listen()),

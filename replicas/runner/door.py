@@ -1,0 +1,167 @@
+"""The worker's door: what other processes of this installation ask of the engine.
+
+A private socket (ALIGHT_WORKER_SOCKET, for its owner only) that speaks HTTP and JSON;
+endpoints/worker.py is its caller and has checked who asks. A refusal is status 409
+with `reason` and a sentence. Bodies may hold passwords: they are never logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from aiohttp import web
+from django.conf import settings
+
+from replicas.engine import errors
+from replicas.engine.base import (
+    EngineError,
+    EngineStreams,
+    RegistryUnreachable,
+    SignIn,
+)
+from replicas.runner import signing_in
+from replicas.runner.threads import in_thread
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# Seconds for a registry, fewer than the caller waits for this door.
+_PATIENCE = 8.0
+# Seconds that open answers get when the worker ends.
+_FAREWELL = 1.0
+
+
+class Door:
+    """Opens at the first sweep; each later one sees to it that somebody is reached."""
+
+    def __init__(self, streams: EngineStreams) -> None:
+        self._streams = streams
+        self._path = Path(settings.ALIGHT_WORKER_SOCKET)
+        self._runner: web.AppRunner | None = None
+        self._mine = (0, 0)
+
+    async def sweep(self) -> None:
+        # Where two workers run, the one that came last has the name, and the other
+        # takes it when that one has gone.
+        if self._runner is None or not await self._somebody_listens():
+            await self._open()
+
+    async def close(self) -> None:
+        if self._runner is None:
+            return
+        if _identity(self._path) == self._mine:
+            self._path.unlink(missing_ok=True)
+        await self._runner.cleanup()
+        self._runner = None
+
+    async def _somebody_listens(self) -> bool:
+        if _identity(self._path) == self._mine:
+            return True
+        try:
+            _, writer = await asyncio.open_unix_connection(self._path)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    async def _open(self) -> None:
+        await self.close()
+        app = web.Application(middlewares=[_refusals])
+        app.add_routes(
+            [
+                web.post("/image-facts", self._image_facts),
+                web.post("/check-sign-in", self._check_sign_in),
+            ]
+        )
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            # Work ends when the one who asked for it has gone.
+            handler_cancellation=True,
+            shutdown_timeout=_FAREWELL,
+        )
+        await runner.setup()
+        listening = _listen(self._path)
+        await web.SockSite(runner, listening).start()
+        self._mine = _identity(self._path)
+        self._runner = runner
+
+    async def _image_facts(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        sign_in = await in_thread(
+            signing_in.sign_in, asked["owner_id"], asked["registry"]
+        )
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                facts = await self._streams.image_facts(asked["image"], sign_in=sign_in)
+        except TimeoutError:
+            raise _slow(errors.registry_of(asked["image"])) from None
+        return web.json_response(asdict(facts))
+
+    async def _check_sign_in(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        sign_in = SignIn(asked["registry"], asked["username"], asked["password"])
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._streams.check_sign_in(sign_in)
+        except TimeoutError:
+            raise _slow(sign_in.registry) from None
+        return web.json_response({})
+
+
+@web.middleware
+async def _refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except EngineError as error:
+        said = {"reason": error.reason, "message": str(error)}
+        return web.json_response(said, status=409)
+    except web.HTTPException:
+        raise
+    except Exception:
+        log.exception("The worker could not answer %s", request.path)
+        said = {
+            "reason": "WorkerFailed",
+            "message": "The worker hit a problem of its own. Its log says which: see "
+            "“make status”.",
+        }
+        return web.json_response(said, status=500)
+
+
+def _listen(path: Path) -> socket.socket:
+    """A socket under this name that listens already when it gets the name."""
+    made = Path(f"{path}.{os.getpid()}.tmp")
+    made.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listening.bind(str(made))
+        made.chmod(0o600)
+        listening.listen(128)
+        made.rename(path)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Which file this is; (0, 0) for none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return found.st_dev, found.st_ino
+
+
+def _slow(registry: str) -> RegistryUnreachable:
+    return RegistryUnreachable(
+        f"{registry} has not answered within {_PATIENCE:.0f} s. Check its address, "
+        "then try again."
+    )
