@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from endpoints import services
+from endpoints import services, worker
 from endpoints.api import Conflict, NameTakenConflict, find, visible
 from endpoints.models import Endpoint, EndpointQuerySet
 from endpoints.serializers.endpoint import changes_of, wish_of
@@ -27,6 +27,7 @@ from replicas.serializers import (
     RunningEndpointSerializer,
     shown_tier,
 )
+from templates_app.spec import ContainerSpec
 
 Shown = RunningEndpointSerializer
 
@@ -143,17 +144,33 @@ class ContainerMetadata(APIView):
         tags=["endpoints"],
     )
     def get(self, request: Request, name: str) -> Response:
-        spec = find(request, name).container
-        _, _, digest = spec.image.partition("@")
+        endpoint = find(request, name)
+        spec = endpoint.container
+        digest, ports = _known_of_image(endpoint, spec)
         return Response(
             {
                 "image_url": spec.image,
                 "digest": digest or None,
-                "exposed_ports": [{"port_num": spec.port, "proto": "tcp"}],
+                "exposed_ports": [{"port_num": p, "proto": "tcp"} for p in ports],
                 "labels": {},
                 "env": EnvField().to_representation(spec.env),
             }
         )
+
+
+def _known_of_image(
+    endpoint: Endpoint, spec: ContainerSpec
+) -> tuple[str, tuple[int, ...]]:
+    """Digest and ports as the engine or registry tells them, else as they were asked
+    for: neither has to be there for the endpoint to be described."""
+    _, _, digest = spec.image.partition("@")
+    if spec.build:
+        return digest, (spec.port,)
+    try:
+        facts = worker.image_facts(endpoint.owner_id, spec.image, spec.registry)
+    except (worker.WorkerAway, worker.WorkerRefused):
+        return digest, (spec.port,)
+    return facts.digest or digest, facts.ports or (spec.port,)
 
 
 class InstanceTypes(APIView):

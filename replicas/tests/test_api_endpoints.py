@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from endpoints import worker
 from endpoints.models import Endpoint
 from endpoints.sealing import unseal
 from endpoints.steps import Reason
@@ -532,3 +533,18 @@ def test_container_metadata(alice, digest):
         "labels": {},
         "env": {"A": "1"},
     }
+
+
+def test_container_metadata_says_what_the_image_says(alice, monkeypatch):
+    asked = []
+
+    def facts(*image):
+        asked.append(image)
+        return worker.ImageFacts(True, (7860, 9000), (), 10, "sha256:" + "1" * 64)
+
+    monkeypatch.setattr(worker, "image_facts", facts)
+    post(alice)
+    told = caller(alice).get("/v1/endpoint/whisper/container/metadata").json()
+    assert [p["port_num"] for p in told["exposed_ports"]] == [7860, 9000]
+    assert told["digest"] == "sha256:" + "1" * 64
+    assert asked == [(alice.pk, "lab/whisper:1", "")]
