@@ -44,15 +44,30 @@ def envsecret(name: str, fallback: Path) -> str:
     `fallback` is made with 50 random characters when it is missing, so that an
     embedded installation has a secret of its own from the first start.
     """
-    if value := os.environ.get(name):
-        return value
-    named = os.environ.get(f"{name}_FILE")
-    path = Path(named) if named else fallback
-    if named and not path.is_file():
-        raise BadSetting(f"{name}_FILE names {path}, which is not there.")
+    path = envsecret_file(name, fallback)
+    if path is None:
+        return os.environ[name]
     if not path.is_file():
         _write_secret(path)
     return path.read_text().strip()
+
+
+def envsecret_file(name: str, fallback: Path) -> Path | None:
+    """The file a secret is read from; None for one that is in the variable itself."""
+    if os.environ.get(name):
+        return None
+    named = os.environ.get(f"{name}_FILE")
+    if named and not Path(named).is_file():
+        raise BadSetting(f"{name}_FILE names {named}, which is not there.")
+    return Path(named) if named else fallback
+
+
+def envsecrets(name: str, fallback: Path) -> list[str]:
+    """Secrets of the variable, by commas, or of a file, one a line; none without."""
+    path = envsecret_file(name, fallback)
+    if path is None:
+        return envlist(name, [])
+    return path.read_text().split() if path.is_file() else []
 
 
 def _write_secret(path: Path) -> None:

@@ -8,7 +8,15 @@ from typing import Any
 
 from csp.constants import NONE, SELF
 
-from console.env import envbool, envint, envlist, envsecret, envstr
+from console.env import (
+    envbool,
+    envint,
+    envlist,
+    envsecret,
+    envsecret_file,
+    envsecrets,
+    envstr,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -20,6 +28,15 @@ ALIGHT_RUN = ALIGHT_HOME / "run"
 DEBUG = envbool("ALIGHT_DEBUG", default=False)
 # Signs sessions and seals secrets; made once when not given.
 SECRET_KEY = envsecret("ALIGHT_SECRET_KEY", ALIGHT_HOME / "secret_key")
+# Those it was before: what they signed and sealed is still read. docs/secrets.md
+SECRET_KEY_FALLBACKS = envsecrets(
+    "ALIGHT_OLD_SECRET_KEYS", ALIGHT_HOME / "old_secret_keys"
+)
+# The files these keys are in; None for keys in variables.
+ALIGHT_KEY_FILE = envsecret_file("ALIGHT_SECRET_KEY", ALIGHT_HOME / "secret_key")
+ALIGHT_OLD_KEYS_FILE = envsecret_file(
+    "ALIGHT_OLD_SECRET_KEYS", ALIGHT_HOME / "old_secret_keys"
+)
 # Names this installation on everything it makes in the engine, so that two of them
 # on one engine never touch each other's containers.
 ALIGHT_INSTALLATION = envsecret("ALIGHT_INSTALLATION", ALIGHT_HOME / "installation")[
@@ -61,6 +78,8 @@ ALIGHT_INGRESS_SLOTS = envint("ALIGHT_INGRESS_SLOTS", 256)
 ALIGHT_INGRESS_SERVERS = envint("ALIGHT_INGRESS_SERVERS", 8)
 # Where the web process listens for the ingress.
 ALIGHT_WEB_SOCKET = envstr("ALIGHT_WEB_SOCKET", str(ALIGHT_RUN / "web.sock"))
+# Where the worker answers what web asks about images and volumes.
+ALIGHT_WORKER_SOCKET = envstr("ALIGHT_WORKER_SOCKET", str(ALIGHT_RUN / "worker.sock"))
 
 # --- Replicas ----------------------------------------------------------------
 # Seconds between sweeps over everything, which mend what a lost message missed.
@@ -78,8 +97,6 @@ ALIGHT_LOG_TAIL = envint("ALIGHT_LOG_TAIL", 5000)
 
 # --- Database, Valkey --------------------------------------------------------
 DATABASES: dict[str, dict[str, Any]] = {
-# Where the worker answers what web asks about images and volumes.
-ALIGHT_WORKER_SOCKET = envstr("ALIGHT_WORKER_SOCKET", str(ALIGHT_RUN / "worker.sock"))
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": envstr("ALIGHT_SQLITE", str(ALIGHT_HOME / "alight.sqlite3")),
@@ -287,6 +304,6 @@ LOGGING = {
     "loggers": {
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
     },
 }
-        "httpx": {"level": "WARNING"},

@@ -71,13 +71,18 @@ def name_problem(name: str) -> str:
     return ""
 
 
-def taken(name: str, others: frozenset[str]) -> str:
-    """`others` are names in use; the suggestion is the first number that is free."""
+def free_name(name: str, others: frozenset[str]) -> str:
+    """`name` with the first number that is not among `others`."""
     number = 2
     base = name[: NAME_MAX - 3].rstrip("-")
     while f"{base}-{number}" in others:
         number += 1
-    return f'"{name}" is taken. Try "{base}-{number}".'
+    return f"{base}-{number}"
+
+
+def taken(name: str, others: frozenset[str]) -> str:
+    """`others` are names in use; the suggestion is the first number that is free."""
+    return f'"{name}" is taken. Try "{free_name(name, others)}".'
 
 
 def scale_problem(minimum: int, maximum: int) -> str:
@@ -109,3 +114,64 @@ def concurrency_problem(count: int) -> str:
 
 def _range_problem(value: int, least: int, most: int, unit: str) -> str:
     return "" if least <= value <= most else f"Enter {least} to {most:,} {unit}."
+
+
+# --- Secrets and registry sign-ins -------------------------------------------
+DOCKER_HUB = "docker.io"
+_HUB_NAMES = frozenset(
+    {"", DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "hub.docker.com"}
+)
+_REGISTRY = re.compile(
+    r"^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::(\d{1,5}))?\Z"
+)
+# As long as their columns.
+SECRET_NAME_MAX = 100
+REGISTRY_MAX = USERNAME_MAX = 255
+
+
+def secret_name_problem(name: str) -> str:
+    """The name of an environment variable."""
+    if not name:
+        return 'Give the secret a name, such as "HF_TOKEN".'
+    return text_problem(name, SECRET_NAME_MAX) or env_problem(name)
+
+
+def secret_value_problem(value: str) -> str:
+    return text_problem(value, VALUE_MAX) if value else "Enter the value."
+
+
+def sign_in_name_problem(name: str) -> str:
+    """What a registry sign-in is called."""
+    if not volume_problem(name):
+        return ""
+    return (
+        "Use up to 40 lowercase letters, digits, hyphens, dots and underscores, "
+        'such as "github".'
+    )
+
+
+def registry_of(typed: str) -> str:
+    """The registry's host as images name it; Docker Hub for what is empty."""
+    bare = typed.strip().lower()
+    bare = re.sub(r"^https?://", "", bare).removesuffix("/v1/").rstrip("/")
+    return DOCKER_HUB if bare in _HUB_NAMES else bare
+
+
+def registry_problem(typed: str) -> str:
+    """A host, with a port if it has one."""
+    found = _REGISTRY.match(registry_of(typed))
+    fits = len(typed) <= REGISTRY_MAX
+    if found and fits and not (found[1] and port_problem(int(found[1]))):
+        return ""
+    return (
+        'Write the host alone, such as "ghcr.io" or "registry.lab.example:5000". '
+        "Empty is Docker Hub."
+    )
+
+
+def username_problem(name: str) -> str:
+    if not name:
+        return "Enter the user name at that registry."
+    if ":" in name:
+        return "Leave the colon out: registries take what follows it for the password."
+    return text_problem(name, USERNAME_MAX)

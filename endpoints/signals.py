@@ -1,6 +1,8 @@
-"""The one signal: an endpoint's wish changed, look again. Nothing more is said.
+"""What is said to the apps above, which this one does not know.
 
-It is sent after the transaction, so that whoever looks sees the change.
+`spec_changed`: an endpoint's wish changed, look again. Nothing more is said, and after
+the transaction, so that whoever looks sees the change.
+`resealing`: the key changes; whoever keeps sealed values renews them.
 """
 
 from django.db import transaction
@@ -8,6 +10,8 @@ from django.dispatch import Signal
 
 # Sent with endpoint_id.
 spec_changed = Signal()
+# Sent with reseal(sealed, what) -> sealed, as in endpoints.resealing.Tally.
+resealing = Signal()
 
 
 def announce(endpoint_id: int) -> None:

@@ -1,17 +1,37 @@
-"""Secrets and registry sign-ins of an account: kept sealed, opened for a container."""
+"""Secrets and registry sign-ins of an account: kept sealed, opened for a container.
+
+The verbs are called by page and API. What a running replica was given it keeps until it
+is started anew; the masks of its log stay (replicas.logs.secrets).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from endpoints.models import Secret
-from endpoints.sealing import SealBroken, unseal
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from endpoints import revisions
+from endpoints.models import Endpoint, RegistryCredential, Revision, Secret
+from endpoints.sealing import SealBroken, seal, unseal
 
 
 class SecretMissing(Exception):
     """A secret that an endpoint chose is not there, or cannot be opened."""
 
 
+class KeyTaken(Exception):
+    """The account has one of this name."""
+
+
+class InUse(Exception):
+    """Endpoints use it; the text names them and says what to do."""
+
+
+# --- For a container ---------------------------------------------------------
 def opened(owner_id: int, keys: Collection[str]) -> dict[str, str]:
     """The account's secrets of these keys, in plain: never log or store the result.
 
@@ -31,10 +51,7 @@ def opened(owner_id: int, keys: Collection[str]) -> dict[str, str]:
                 f"The secret {key} is not there any more. Add it on the Secrets page, "
                 "or take it off this endpoint."
             )
-        try:
-            values[key] = unseal(sealed[key])
-        except SealBroken as error:
-            raise SecretMissing(f"{key}: {error}") from None
+        values[key] = _plain(key, sealed[key])
     return values
 
 
@@ -42,3 +59,177 @@ def sealed_values(owner_id: int, keys: Collection[str]) -> list[str]:
     """Those that are there, still sealed."""
     rows = Secret.objects.filter(owner_id=owner_id, key__in=keys)
     return list(rows.values_list("sealed", flat=True))
+
+
+@dataclass(frozen=True)
+class OpenSignIn:
+    """A name and password at a registry ("docker.io", "10.0.0.5:5000")."""
+
+    registry: str
+    username: str
+    password: str = field(repr=False)
+
+
+def sign_in(owner_id: int, key: str) -> OpenSignIn | None:
+    """The account's sign-in of this key, in plain; None for "" (public images).
+
+    Raises SecretMissing with a sentence.
+    """
+    if not key:
+        return None
+    row = RegistryCredential.objects.filter(owner_id=owner_id, key=key).first()
+    if row is None:
+        raise SecretMissing(
+            f"The registry sign-in {key} is not there any more. Add it on the Secrets "
+            "page, or choose another."
+        )
+    return OpenSignIn(row.registry, row.username, _plain(key, row.sealed))
+
+
+def sealed_passwords(owner_id: int, keys: Collection[str]) -> list[str]:
+    """Of the sign-ins of these keys that are there, still sealed."""
+    rows = RegistryCredential.objects.filter(owner_id=owner_id, key__in=keys)
+    return list(rows.values_list("sealed", flat=True))
+
+
+def _plain(key: str, sealed: str) -> str:
+    try:
+        return unseal(sealed)
+    except SealBroken as error:
+        raise SecretMissing(f"{key}: {error}") from None
+
+
+# --- Who uses what -----------------------------------------------------------
+@dataclass
+class Uses:
+    """Endpoints by the key of what they use, in the order of their names."""
+
+    secrets: dict[str, list[Endpoint]] = field(default_factory=dict)
+    registries: dict[str, list[Endpoint]] = field(default_factory=dict)
+
+
+def uses(owner_id: int) -> Uses:
+    """What the account's endpoints want, serve, or would fall back to.
+
+    Four queries at most, however many there are.
+    """
+    endpoints = list(Endpoint.objects.alive().filter(owner_id=owner_id))
+    specs = {endpoint.pk: [endpoint.container] for endpoint in endpoints}
+    for revision in _others(endpoints):
+        specs[revision.endpoint_id].append(revision.container)
+    found = Uses()
+    for endpoint in endpoints:
+        mine = specs[endpoint.pk]
+        for key in {key for spec in mine for key in spec.secrets}:
+            found.secrets.setdefault(key, []).append(endpoint)
+        for key in {spec.registry for spec in mine if spec.registry}:
+            found.registries.setdefault(key, []).append(endpoint)
+    return found
+
+
+def _others(endpoints: Iterable[Endpoint]) -> Iterable[Revision]:
+    """Revisions beside the wanted ones that serve, or would if those failed."""
+    numbers = {
+        (pk, number)
+        for pk, now in revisions.serving_of([e.pk for e in endpoints]).items()
+        for number in (now.number, now.fallback)
+        if number is not None
+    } - {(e.pk, e.revision) for e in endpoints}
+    if not numbers:
+        return ()
+    wanted = Q()
+    for pk, number in numbers:
+        wanted |= Q(endpoint_id=pk, number=number)
+    return Revision.objects.filter(wanted)
+
+
+# --- Secrets -----------------------------------------------------------------
+def add_secret(owner_id: int, key: str, value: str) -> Secret:
+    """Keep a value under this name. Raises KeyTaken."""
+    try:
+        with transaction.atomic():
+            return Secret.objects.create(owner_id=owner_id, key=key, sealed=seal(value))
+    except IntegrityError:
+        raise KeyTaken(
+            f"You have a secret {key}. Replace its value, or choose another name."
+        ) from None
+
+
+def change_secret(secret: Secret, value: str) -> None:
+    """Replace its value; endpoints get the new one at their next start."""
+    secret.sealed = seal(value)
+    secret.save(update_fields=["sealed", "updated_at"])
+
+
+def delete_secret(secret: Secret) -> None:
+    """Raises InUse."""
+    with transaction.atomic():
+        # The lock keeps an endpoint from choosing it meanwhile, where one is needed.
+        Secret.objects.select_for_update().filter(pk=secret.pk).first()
+        users = uses(secret.owner_id).secrets.get(secret.key, [])
+        if users:
+            raise InUse(_in_use(secret.key, users))
+        secret.delete()
+
+
+# --- Registry sign-ins -------------------------------------------------------
+@dataclass(frozen=True)
+class SignInWish:
+    """What somebody typed. checked_at: when the registry took it, None if not asked."""
+
+    registry: str
+    username: str
+    password: str = field(repr=False)
+    checked_at: datetime | None = None
+
+
+def add_registry(owner_id: int, key: str, wish: SignInWish) -> RegistryCredential:
+    """Keep a sign-in under this name. Raises KeyTaken."""
+    try:
+        with transaction.atomic():
+            return RegistryCredential.objects.create(
+                owner_id=owner_id,
+                key=key,
+                registry=wish.registry,
+                username=wish.username,
+                sealed=seal(wish.password),
+                checked_at=wish.checked_at,
+            )
+    except IntegrityError:
+        raise KeyTaken(
+            f"You have a sign-in {key}. Change it, or choose another name."
+        ) from None
+
+
+def change_registry(row: RegistryCredential, wish: SignInWish) -> None:
+    """Sign in differently from the next pull on."""
+    row.registry, row.username = wish.registry, wish.username
+    row.sealed, row.checked_at = seal(wish.password), wish.checked_at
+    row.save()
+
+
+def note_checked(row: RegistryCredential) -> None:
+    """The registry took it just now."""
+    row.checked_at = timezone.now()
+    row.save(update_fields=["checked_at"])
+
+
+def delete_registry(row: RegistryCredential) -> None:
+    """Raises InUse."""
+    with transaction.atomic():
+        RegistryCredential.objects.select_for_update().filter(pk=row.pk).first()
+        users = uses(row.owner_id).registries.get(row.key, [])
+        if users:
+            raise InUse(_in_use(row.key, users))
+        row.delete()
+
+
+def _in_use(key: str, users: list[Endpoint]) -> str:
+    names = [endpoint.name for endpoint in users]
+    shown = ", ".join(names[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    verb = "uses" if len(names) == 1 else "use"
+    return (
+        f"{shown}{more} {verb} {key}. Take it off there, or delete what no longer "
+        "needs it, then try again."
+    )

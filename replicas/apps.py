@@ -8,7 +8,8 @@ class ReplicasConfig(AppConfig):
 
     def ready(self) -> None:
         # Models and tasks can be imported only once the apps are loaded.
-        from endpoints.signals import spec_changed  # noqa: PLC0415
+        from endpoints.signals import resealing, spec_changed  # noqa: PLC0415
+        from replicas.logs.secrets import reseal  # noqa: PLC0415
         from replicas.tasks import reconcile  # noqa: PLC0415
 
         def look(endpoint_id: int, **_: Any) -> None:
@@ -16,3 +17,4 @@ class ReplicasConfig(AppConfig):
             reconcile.apply_async((endpoint_id,), retry=False)
 
         spec_changed.connect(look, weak=False, dispatch_uid="replicas.reconcile")
+        resealing.connect(reseal, weak=False, dispatch_uid="replicas.logs")

@@ -20,3 +20,5 @@ STORAGES = {
 }
 # In a file: threads that share one in memory lock each other out of its tables.
 DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.sqlite3")}
+# The key is SECRET_KEY alone; tests of a rotation name files of their own.
+ALIGHT_KEY_FILE = ALIGHT_OLD_KEYS_FILE = None

@@ -30,6 +30,15 @@ def log_path(attempt: Attempt) -> Path:
     return folder(attempt.endpoint_id) / name
 
 
+def all_attempts() -> list[Attempt]:
+    """Of every endpoint, those of which something is noted beside a log."""
+    found = []
+    for path in Path(settings.ALIGHT_LOG_DIR).glob("*/*-*.state"):
+        replica_id, _, attempt = path.stem.partition("-")
+        found.append(Attempt(int(path.parent.name), int(replica_id), int(attempt)))
+    return found
+
+
 def attempts(endpoint_id: int) -> list[Attempt]:
     """Those that have a log, oldest first; without their replica's number."""
     found = []

@@ -1,31 +1,91 @@
-"""The secrets of an endpoint, opened to be masked."""
+"""The secrets of an endpoint, opened to be masked.
+
+What a container was given is noted beside its log before it starts, so that a secret
+which is changed, taken off or deleted meanwhile stays masked for as long as it writes.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from endpoints import vault
 from endpoints.models import Endpoint, Revision
-from endpoints.sealing import SealBroken, unseal
+from endpoints.sealing import SealBroken, alike, unseal
+from replicas.logs import files, state
 from replicas.logs.masks import Masker
+from replicas.logs.records import Attempt
+from replicas.models import Replica
+from templates_app.spec import ContainerSpec
+
+log = logging.getLogger(__name__)
 
 
 def sealed_of(endpoint_id: int) -> tuple[str, ...]:
-    """Secret values of all its revisions, still sealed; none when it is gone.
+    """Secret values it has and its living containers had, still sealed.
 
-    Of all: a replica of an older one may still write.
+    Of all its revisions: a replica of an older one may still write. None when the
+    endpoint is gone.
     """
-    specs = [
-        revision.container
-        for revision in Revision.objects.filter(endpoint_id=endpoint_id)
-    ]
-    values = {item.value for spec in specs for item in spec.env if item.secret}
-    keys = {key for spec in specs for key in spec.secrets}
+    revisions = Revision.objects.filter(endpoint_id=endpoint_id)
+    values = set(_given(endpoint_id))
     owner = Endpoint.objects.filter(pk=endpoint_id).values_list("owner_id", flat=True)
     for owner_id in owner:
-        values.update(vault.sealed_values(owner_id, keys))
+        values.update(_sealed_in(owner_id, [row.container for row in revisions]))
     return tuple(sorted(values))
+
+
+def _sealed_in(owner_id: int, specs: Iterable[ContainerSpec]) -> set[str]:
+    specs = list(specs)
+    values = {item.value for spec in specs for item in spec.env if item.secret}
+    keys = {key for spec in specs for key in spec.secrets}
+    registries = {spec.registry for spec in specs if spec.registry}
+    if keys:
+        values.update(vault.sealed_values(owner_id, keys))
+    if registries:
+        values.update(vault.sealed_passwords(owner_id, registries))
+    return values
+
+
+def _given(endpoint_id: int) -> Iterable[str]:
+    rows = Replica.objects.alive().filter(endpoint_id=endpoint_id)
+    for pk, attempt in rows.values_list("pk", "attempt"):
+        # The attempt before may have ended just now, with a last word to be told.
+        for number in (attempt, attempt - 1):
+            yield from state.StateFile(Attempt(endpoint_id, pk, number)).read().sealed
+
+
+def remember(replica: Replica) -> None:
+    """Note what this attempt's container is about to be given. Call it before that.
+
+    Never raises for a full disk; what the endpoint has is masked without it.
+    """
+    spec = replica.container
+    values = _sealed_in(replica.endpoint.owner_id, [spec])
+    if not values:
+        return
+    place = Attempt(replica.endpoint_id, replica.pk, replica.attempt)
+    file = state.StateFile(place)
+    known = file.read()
+    new = [v for v in sorted(values) if not any(alike(v, old) for old in known.sealed)]
+    try:
+        if new:
+            file.write(replace(known, sealed=(*known.sealed, *new)))
+    except OSError:
+        log.warning("Secrets of replica %s were not noted", replica.pk, exc_info=True)
+
+
+def reseal(reseal: Callable[[str, str], str], **_: object) -> None:
+    """Renew what is noted beside the logs: a receiver of endpoints.signals."""
+    for attempt in files.all_attempts():
+        file = state.StateFile(attempt)
+        known = file.read()
+        what = f"a mask of replica {attempt.replica_id}'s log"
+        renewed = tuple(reseal(value, what) for value in known.sealed)
+        if renewed != known.sealed:
+            file.write(replace(known, sealed=renewed))
 
 
 def masker(sealed: Iterable[str]) -> Masker:

@@ -17,6 +17,7 @@ from replicas import doorbell, routing, services
 from replicas.engine import get_engine, names
 from replicas.engine.base import EngineError, Observed, Wanted
 from replicas.engine.contexts import resolve
+from replicas.logs import secrets
 from replicas.models import Gpu, Replica
 from replicas.states import ReplicaState as S
 from templates_app.spec import EnvVar
@@ -89,6 +90,7 @@ def launch(replica: Replica) -> bool:
             text = f"{_image_word(replica)}, port {_port(replica)}"
             services.tell_once(replica, Reason.CREATING, text)
     engine = get_engine()
+    secrets.remember(replica)
     made = engine.create(wanted(replica))
     if replica.container_id != made.id and not services.note(
         replica, container_id=made.id

@@ -22,6 +22,7 @@ from replicas.models import Replica
 from replicas.reconciler.failing import fail
 from replicas.runner.jobs import Jobs
 from replicas.runner.looking import look
+from replicas.runner.signing_in import sign_in
 from replicas.runner.threads import in_thread
 from replicas.states import ReplicaState
 
@@ -33,11 +34,13 @@ _UPDATES = 5
 
 @dataclass(frozen=True)
 class Fetch:
-    """One attempt that waits for an image."""
+    """One attempt that waits for an image. registry: key of the owner's sign-in."""
 
     endpoint_id: int
+    owner_id: int
     image: str
     build: str
+    registry: str
 
 
 Key = tuple[int, int]  # replica id, attempt
@@ -59,8 +62,13 @@ class Fetcher:
         writer = asyncio.create_task(news.write_all())
         begun = time.monotonic()
         try:
+            # Opened only now, so that a password is in memory while it is needed.
+            found = await in_thread(sign_in, fetch.owner_id, fetch.registry)
             info = await self._streams.fetch(
-                fetch.image, build=fetch.build, on_progress=news.give
+                fetch.image,
+                build=fetch.build,
+                on_progress=news.give,
+                sign_in=found,
             )
         except EngineUnreachable:
             return  # starts again once the engine is back
@@ -100,10 +108,14 @@ class _News:
 def _wanted() -> dict[Key, Fetch]:
     found = {}
     rows = Replica.objects.filter(state=ReplicaState.PULLING)
-    for replica in rows.select_related("revision"):
+    for replica in rows.select_related("revision", "endpoint"):
         spec = replica.container
         found[replica.pk, replica.attempt] = Fetch(
-            replica.endpoint_id, spec.image, spec.build
+            replica.endpoint_id,
+            replica.endpoint.owner_id,
+            spec.image,
+            spec.build,
+            spec.registry,
         )
     return found
 
