@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from endpoints import live
-from replicas.hardware import matches
-from replicas.models import Gpu, Node, Replica
+from replicas.line import Device, Standing, stand
+from replicas.models import Gpu, Node, Replica, ReplicaQuerySet
 from replicas.states import ReplicaState
 from templates_app.models import Tier
 
@@ -17,14 +17,12 @@ from templates_app.models import Tier
 class Place:
     """The answer to "may this replica have its hardware?".
 
-    node is set when it got it. place counts from 1 in the line of those who wait for
-    the same GPU model; total is how many such GPUs there are at all.
+    node is set when it got it. standing: of one who waits for GPUs.
     """
 
     node: Node | None
     gpus: tuple[Gpu, ...] = ()
-    place: int = 0
-    total: int = 0
+    standing: Standing | None = None
 
 
 def book(replica: Replica, tier: Tier) -> Place:
@@ -34,57 +32,80 @@ def book(replica: Replica, tier: Tier) -> Place:
     """
     if not tier.gpus:
         return Place(node=_any_node())
-    held = tuple(Gpu.objects.filter(replica=replica))
+    held = tuple(Gpu.objects.filter(replica=replica).select_related("node"))
     if len(held) >= tier.gpus:
         return Place(node=held[0].node, gpus=held)
-    fitting = [
-        gpu
-        for gpu in Gpu.objects.filter(present=True).select_related("node")
-        if matches(tier, gpu.model, gpu.memory_gb)
-    ]
-    place = _place_in_line(replica, tier, len(fitting))
-    by_node: dict[str, list[Gpu]] = {}
-    for gpu in fitting:
-        if gpu.replica_id is None and gpu.node.unreachable_since is None:
-            by_node.setdefault(gpu.node_id, []).append(gpu)
-    for free in by_node.values():
-        if place == 1 and len(free) >= tier.gpus:
-            return _take(replica, free[: tier.gpus])
-    return Place(node=None, place=place, total=len(fitting))
+    gpus = _present()
+    standing = stand(_line(until=replica), _devices(gpus)).get(replica.pk)
+    if standing is None:
+        return Place(node=None)  # it has left the line meanwhile
+    if not standing.gets:
+        return Place(node=None, standing=standing)
+    return _take(replica, [gpus[uuid] for uuid in standing.gets])
 
 
 def _take(replica: Replica, gpus: list[Gpu]) -> Place:
     for gpu in gpus:
-        won = Gpu.objects.filter(pk=gpu.pk, replica=None).update(replica=replica)
-        if not won:
+        free = Gpu.objects.filter(pk=gpu.pk, replica=None, present=True)
+        if not free.update(replica=replica):
             # Somebody was quicker on a database that lets two writers in: give all
-            # back with the transaction, and look again.
+            # back with the transaction. The sweep looks again.
             transaction.set_rollback(True)
-            return Place(node=None, place=1, total=len(gpus))
+            return Place(node=None)
     live.hardware_changed()
     return Place(node=gpus[0].node, gpus=tuple(gpus))
 
 
-def _place_in_line(replica: Replica, tier: Tier, total: int) -> int:
-    """1 for the first. The line is all who wait for this GPU model, oldest first.
+def write_off(replica: Replica, said: str) -> None:
+    """Write that GPUs of this replica are gone: those that the engine named, or all.
 
-    Who asks for more than there are at all keeps nobody waiting.
+    They count as present again when a look at the node finds them.
     """
-    earlier = Replica.objects.filter(
-        state=ReplicaState.WAITING,
-        revision__tier__gpus__lte=total,
-        revision__tier__gpu_model=tier.gpu_model,
-        revision__tier__gpu_memory_gb=tier.gpu_memory_gb,
-        pk__lt=replica.pk,
+    held = Gpu.objects.filter(replica=replica)
+    named = [gpu.uuid for gpu in held if gpu.uuid in said]
+    lost = held.filter(uuid__in=named) if named else held
+    with transaction.atomic():
+        if lost.update(present=False):
+            live.hardware_changed()
+
+
+def line() -> list[tuple[Replica, Standing | None]]:
+    """Everyone who waits, the longest first. None: waits for no GPU but for a node."""
+    waiting = list(_waiting().select_related("endpoint", "revision__tier"))
+    if not waiting:
+        return []
+    standings = stand(
+        [(r.pk, r.tier) for r in waiting if r.tier.gpus], _devices(_present())
     )
-    return earlier.count() + 1
+    return [(replica, standings.get(replica.pk)) for replica in waiting]
+
+
+def _line(until: Replica) -> list[tuple[int, Tier]]:
+    waiting = _waiting().filter(pk__lte=until.pk, revision__tier__gpus__gt=0)
+    return [(r.pk, r.tier) for r in waiting.select_related("revision__tier")]
+
+
+def _waiting() -> ReplicaQuerySet:
+    return Replica.objects.filter(state=ReplicaState.WAITING).order_by("pk")
+
+
+def _present() -> dict[str, Gpu]:
+    gpus = Gpu.objects.filter(present=True).select_related("node")
+    return {gpu.uuid: gpu for gpu in gpus}
+
+
+def _devices(gpus: dict[str, Gpu]) -> list[Device]:
+    return [
+        Device(
+            uuid=gpu.uuid,
+            node=gpu.node_id,
+            model=gpu.model,
+            memory_gb=gpu.memory_gb,
+            free=gpu.replica_id is None and gpu.node.unreachable_since is None,
+        )
+        for gpu in gpus.values()
+    ]
 
 
 def _any_node() -> Node | None:
     return Node.objects.filter(unreachable_since=None).order_by("name").first()
-
-
-def next_in_line() -> list[int]:
-    """Endpoints with a replica that waits: to be looked at when hardware came free."""
-    waiting = Replica.objects.filter(state=ReplicaState.WAITING)
-    return list(waiting.order_by().values_list("endpoint_id", flat=True).distinct())

@@ -14,20 +14,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from endpoints import live
-from replicas.engine.base import Engine
+from replicas.engine.base import Engine, FoundGpu
 from replicas.models import Gpu, Node
 
 log = logging.getLogger(__name__)
 
 _GIVEN = re.compile(r"^(?P<uuid>[^=]+)=(?P<model>[^:]+):(?P<gb>\d+)$")
 _SMI = ("--query-gpu=uuid,name,memory.total", "--format=csv,noheader,nounits")
-
-
-@dataclass(frozen=True)
-class FoundGpu:
-    uuid: str
-    model: str
-    memory_gb: int
 
 
 def given_gpus(texts: list[str]) -> list[FoundGpu]:
@@ -55,44 +48,77 @@ def parse_smi(text: str) -> list[FoundGpu]:
     return found
 
 
-def local_gpus() -> list[FoundGpu] | None:
-    """The GPUs of this machine; None when they cannot be told right now."""
-    if settings.ALIGHT_GPUS:
-        return given_gpus(settings.ALIGHT_GPUS)
+def smi_gpus() -> list[FoundGpu] | None:
+    """What this machine's own nvidia-smi says; None when it is not there or mute."""
     program = shutil.which("nvidia-smi")
-    if not program:
-        return []
+    if not program or not settings.ALIGHT_DOCKER_HOST.startswith("unix:"):
+        return None  # or the containers run on another machine
     try:
         done = subprocess.run(
-            [program, *_SMI], capture_output=True, text=True, timeout=20, check=True
+            [program, *_SMI], capture_output=True, text=True, timeout=10, check=True
         )
-    except (subprocess.SubprocessError, OSError):
-        log.warning("nvidia-smi did not answer; GPUs stay as they were known")
+    except (subprocess.SubprocessError, OSError) as error:
+        log.info("nvidia-smi did not answer: %s", error)
         return None
     return parse_smi(done.stdout)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at the node found. gpus: None when they cannot be told right now.
+    way: what told it, for people."""
+
+    gpus: list[FoundGpu] | None
+    way: str
+
+
+def look_for_gpus(engine: Engine) -> Look:
+    """Takes seconds: a container is started. Raises EngineUnreachable.
+
+    The engine's own word counts before that of the machine's driver: what it cannot
+    give to a container is of no use. The driver is asked when the engine cannot tell.
+    """
+    if settings.ALIGHT_GPUS:
+        return Look(given_gpus(settings.ALIGHT_GPUS), "the setting ALIGHT_GPUS")
+    found = engine.gpus()
+    if found is not None:
+        return Look(found, "a container with all GPUs of the engine")
+    return Look(smi_gpus(), "nvidia-smi on this machine")
 
 
 def refresh(engine: Engine) -> Node:
     """Look at the node and write what is there. Raises EngineUnreachable.
 
-    That it answers again is for `engine_found`, whose caller tells everyone.
+    That it answers again is for `engine_found`, whose caller tells everyone. GPUs are
+    for `refresh_gpus`.
     """
     info = engine.node()
+    node, _ = Node.objects.update_or_create(
+        name=info.name,
+        defaults={
+            "cores": info.cores,
+            "memory_mb": info.memory_mb,
+            "engine_version": info.engine_version,
+            "seen_at": timezone.now(),
+        },
+    )
+    return node
+
+
+def refresh_gpus(engine: Engine) -> bool:
+    """Look which GPUs there are and write it. True when something is other than before.
+
+    One that is gone stays with its replica until that has ended. Takes seconds; raises
+    EngineUnreachable.
+    """
+    node = refresh(engine)
     # Asked before the transaction: a driver that hangs must not keep writers out.
-    found = local_gpus()
-    now = timezone.now()
+    found = look_for_gpus(engine).gpus
+    if found is None:
+        return False
     with transaction.atomic():
-        node, _ = Node.objects.update_or_create(
-            name=info.name,
-            defaults={
-                "cores": info.cores,
-                "memory_mb": info.memory_mb,
-                "engine_version": info.engine_version,
-                "seen_at": now,
-            },
-        )
         before = _known(node)
-        for gpu in found or ():
+        for gpu in found:
             Gpu.objects.update_or_create(
                 uuid=gpu.uuid,
                 defaults={
@@ -102,18 +128,32 @@ def refresh(engine: Engine) -> Node:
                     "present": True,
                 },
             )
-        if found is not None:
-            lost = node.gpus.exclude(uuid__in=[gpu.uuid for gpu in found])
-            lost.update(present=False)
-        if _known(node) != before:
+        lost = node.gpus.filter(present=True)
+        lost.exclude(uuid__in=[gpu.uuid for gpu in found]).update(present=False)
+        changed = _known(node) != before
+        if changed:
             live.hardware_changed()
-    return node
+    return changed
 
 
 def _known(node: Node) -> list[tuple[Any, ...]]:
     """What pages show of its GPUs, apart from who holds them."""
     rows = node.gpus.order_by("uuid")
     return list(rows.values_list("uuid", "model", "memory_gb", "present"))
+
+
+def has_gpus() -> bool:
+    return Gpu.objects.filter(present=True).exists()
+
+
+def lost_gpus() -> list[int]:
+    """Endpoints with a replica whose GPU is gone."""
+    lost = Gpu.objects.filter(present=False).exclude(replica=None)
+    return list(lost.order_by().values_list("replica__endpoint", flat=True).distinct())
+
+
+def engine_away() -> bool:
+    return Node.objects.exclude(unreachable_since=None).exists()
 
 
 def engine_lost() -> bool:

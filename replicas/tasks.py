@@ -9,6 +9,7 @@ from celery import shared_task
 from django.conf import settings
 
 from endpoints.valkey import valkey
+from replicas import discovery
 from replicas.engine.base import EngineUnreachable
 from replicas.reconciler import loop
 
@@ -39,6 +40,16 @@ def look_again(endpoint_id: int, seconds: float) -> None:
     valkey().set(key, due, px=int((seconds + 5) * 1000))
     # A look that is very late has been made by the sweep meanwhile.
     reconcile.apply_async((endpoint_id,), countdown=seconds)
+
+
+def look_for_gpus() -> bool:
+    """Look which GPUs there are, and let endpoints follow. Whether there are any.
+
+    Takes seconds. Raises EngineError.
+    """
+    for endpoint_id in loop.look_for_gpus():
+        reconcile.delay(endpoint_id)
+    return discovery.has_gpus()
 
 
 @shared_task

@@ -13,9 +13,9 @@ from endpoints import revisions
 from endpoints.steps import Reason
 from replicas import booking, doorbell, ports, progress, services
 from replicas.engine import get_engine
-from replicas.engine.base import EngineError, EngineUnreachable, Observed
+from replicas.engine.base import EngineError, EngineUnreachable, GpuLost, Observed
 from replicas.logs import store
-from replicas.models import Replica
+from replicas.models import Gpu, Replica
 from replicas.progress import duration
 from replicas.reconciler import launch, words
 from replicas.reconciler.failing import fail
@@ -37,7 +37,8 @@ log = logging.getLogger(__name__)
 @dataclass
 class Done:
     """What an action came to. changed: plan again, there may be more to do.
-    routes: push the endpoint's route before planning again. freed: hardware came free.
+    routes: push the endpoint's route before planning again. freed: hardware, or a place
+    in the line for it, came free.
     """
 
     changed: bool
@@ -89,6 +90,9 @@ def _engine_said_no(replica: Replica, error: EngineError) -> Done:
     log.info("replica %s: %s", replica, error)
     if S(replica.state) in (S.STOPPING, S.FAILED):
         return NOTHING  # the next pass tries again
+    if isinstance(error, GpuLost):
+        booking.write_off(replica, str(error))
+        return _gpu_lost(replica, None)
     fail(replica, Reason.START_FAILED, str(error), trouble=error.reason)
     return Done(changed=True, routes=True)
 
@@ -104,9 +108,9 @@ def _add(scene: Scene, number: int) -> Done:
     except IntegrityError:
         return NOTHING  # the place was taken meanwhile
     replica.endpoint = endpoint
-    _assign(replica, None)
+    freed = _assign(replica, None).freed
     # The URL says "starting" from now on, not "unknown".
-    return Done(changed=True, routes=True)
+    return Done(changed=True, routes=True, freed=freed)
 
 
 def _assign(replica: Replica, _: Observed | None) -> Done:
@@ -126,8 +130,8 @@ def _assign(replica: Replica, _: Observed | None) -> Done:
                 transaction.set_rollback(True)
                 return NOTHING
             services.tell(replica, Reason.ASSIGNED, text)
-            return Done(changed=True)
-    text = words.in_line(tier, place.place, place.total)
+            return Done(changed=True, freed=bool(place.gpus))
+    text = words.in_line(tier, place.standing)
     if replica.trouble_text != text:
         services.note(replica, trouble=NO_HARDWARE, trouble_text=text)
     return NOTHING
@@ -233,6 +237,22 @@ def _restart_silent(replica: Replica, _: Observed | None) -> Done:
     return Done(changed=True, routes=True)
 
 
+def _gpu_lost(replica: Replica, _: Observed | None) -> Done:
+    gone = list(Gpu.objects.filter(replica=replica, present=False))
+    text = words.gpu_lost([(gpu.model, gpu.uuid, gpu.node_id) for gpu in gone])
+    with transaction.atomic():
+        if not services.move(
+            replica,
+            S.STOPPING,
+            end_asked_at=None,
+            trouble=GpuLost.reason,
+            trouble_text=text,
+        ):
+            return NOTHING
+        services.tell(replica, Reason.GPU_LOST, text, trouble=GpuLost.reason)
+    return Done(changed=True, routes=True)
+
+
 def _retry(replica: Replica, _: Observed | None) -> Done:
     with transaction.atomic():
         number = replica.attempt + 1
@@ -257,6 +277,7 @@ def _retry(replica: Replica, _: Observed | None) -> Done:
 
 def _retire(replica: Replica, _: Observed | None) -> Done:
     served = S(replica.state) in (S.READY, S.UNHEALTHY)
+    stood_in_line = S(replica.state) is S.WAITING
     with transaction.atomic():
         if not services.move(replica, S.STOPPING, end_asked_at=None):
             return NOTHING
@@ -264,7 +285,7 @@ def _retire(replica: Replica, _: Observed | None) -> Done:
             services.tell(
                 replica, Reason.DRAINING, "New requests go to other replicas."
             )
-    return Done(changed=True, routes=True)
+    return Done(changed=True, routes=True, freed=stood_in_line)
 
 
 def _terminate(replica: Replica, container: Observed | None) -> Done:
@@ -320,6 +341,7 @@ _VERBS: dict[str, Callable[[Replica, Observed | None], Done]] = {
     "gone": _gone,
     "timeout": _timeout,
     "restart_silent": _restart_silent,
+    "gpu_lost": _gpu_lost,
     "retry": _retry,
     "retire": _retire,
     "terminate": _terminate,

@@ -16,10 +16,11 @@ from endpoints.ingress.base import IngressFull, IngressUnreachable
 from endpoints.models import Endpoint
 from endpoints.revisions import Serving
 from endpoints.states import derive_phase
-from replicas import booking, discovery, lock, routing
+from replicas import discovery, lock, routing
 from replicas.engine import get_engine, names
 from replicas.engine.base import EngineError, EngineUnreachable, Observed
 from replicas.models import Replica
+from replicas.reconciler import waiting
 from replicas.reconciler.execute import execute, touches_engine
 from replicas.reconciler.observe import (
     by_owner,
@@ -114,7 +115,7 @@ def _one_pass(
         if touches_engine(action):
             known = None
         if done.freed:
-            others.update(booking.next_in_line())
+            others.update(waiting.move_up())
         if done.forgotten:
             # The row is gone already: the sweep mends a route that stays behind.
             live.changed(endpoint_id, endpoint.owner_id)
@@ -213,13 +214,24 @@ def sweep() -> list[int]:
     return _unsettled(endpoints, found)
 
 
+def look_for_gpus() -> list[int]:
+    """Look which GPUs there are. Returns endpoints that lost theirs or may have one.
+
+    Takes seconds. Raises EngineError.
+    """
+    if not discovery.refresh_gpus(get_engine()):
+        return []
+    return sorted({*discovery.lost_gpus(), *waiting.move_up()})
+
+
 def _unsettled(endpoints: list[Endpoint], found: list[Observed]) -> list[int]:
     containers: dict[str, list[Observed]] = {}
     for container in found:
         name = container.labels.get(names.ENDPOINT, "")
         containers.setdefault(name, []).append(container)
     replicas: dict[int, list[Replica]] = {}
-    for replica in Replica.objects.alive().select_related("revision"):
+    rows = Replica.objects.alive().select_related("revision")
+    for replica in rows.prefetch_related("gpus"):
         replicas.setdefault(replica.endpoint_id, []).append(replica)
     now = timezone.now()
     serving = revisions.serving_of([endpoint.pk for endpoint in endpoints])

@@ -50,9 +50,9 @@ def observe(endpoint: Endpoint, known: Mapping[Owner, Observed] | None = None) -
     """
     rows = {
         replica.pk: replica
-        for replica in endpoint.replicas.alive().select_related(
-            "node", "revision__tier"
-        )
+        for replica in endpoint.replicas.alive()
+        .select_related("node", "revision__tier")
+        .prefetch_related("gpus")
     }
     for replica in rows.values():
         # One shared object, so that what a pass learns is seen by every replica.
@@ -96,6 +96,7 @@ def facts_of(replica: Replica) -> ReplicaFacts:
         since=replica.since,
         retire=replica.retire,
         blocked=replica.trouble == NO_HARDWARE,
+        gpu_lost=any(not gpu.present for gpu in replica.gpus.all()),
         started_at=replica.started_at,
         answered_at=replica.answered_at,
         ready_at=replica.ready_at,

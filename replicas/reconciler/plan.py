@@ -89,6 +89,7 @@ Verb = Literal[
     "gone",  # its container was taken away
     "timeout",  # it never answered in time
     "restart_silent",  # it has not answered for too long
+    "gpu_lost",  # its GPU is gone: out of traffic, and another takes its place
     "retry",  # the back-off is over
     "retire",  # take it out of traffic and let it end
     "terminate",  # ask its container to end
@@ -134,7 +135,8 @@ def plan(world: Snapshot, now: datetime, limits: Limits) -> Plan:
     result = Plan()
     for replica in world.replicas:
         container = world.containers.get((replica.id, replica.attempt))
-        verb = _STEPS[replica.state](replica, container, world, now, limits, result)
+        step = _gpu_lost if _lost_gpu(replica) else _STEPS[replica.state]
+        verb = step(replica, container, world, now, limits, result)
         if verb is not None:
             result.actions.append(Act(verb, replica, container))
     _drop_strays(world, now, result)
@@ -220,6 +222,16 @@ def _failed(
     return None
 
 
+def _lost_gpu(r: ReplicaFacts) -> bool:
+    return r.gpu_lost and r.state is not S.STOPPING
+
+
+def _gpu_lost(
+    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
+) -> Verb | None:
+    return "gpu_lost"
+
+
 def _stopping(
     r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, li: Limits, p: Plan
 ) -> Verb | None:
@@ -227,7 +239,8 @@ def _stopping(
         return "finish"
     if c.running and r.end_asked_at is None:
         drained = not w.open_requests.get(r.id, 0) or now >= r.since + li.drain
-        if not drained:
+        # Without its GPU it finishes nothing.
+        if not drained and not r.gpu_lost:
             p.look_at(min(r.since + li.drain, now + timedelta(seconds=1)))
             return None
     return _end_container(r, c, w, now, li, p)
@@ -301,7 +314,7 @@ def _fit_count(w: Snapshot, p: Plan) -> None:
     A change moves over one replica at a time: the new one is ready before an old one
     goes, unless the new one waits for the hardware that the old one holds.
     """
-    alive = [r for r in w.replicas if r.state is not S.STOPPING]
+    alive = [r for r in w.replicas if r.state is not S.STOPPING and not r.gpu_lost]
     fresh = [r for r in alive if r.revision == w.wish.revision and not r.retire]
     stale = [r for r in alive if r not in fresh]
     wanted = w.wish.wanted

@@ -38,6 +38,7 @@ class ReplicaFacts:
     since: datetime
     retire: bool = False
     blocked: bool = False  # waits in line for hardware
+    gpu_lost: bool = False  # it holds a GPU that is not there any more
     started_at: datetime | None = None
     answered_at: datetime | None = None
     ready_at: datetime | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from replicas.line import Standing
 from templates_app.models import Tier
 
 PAUSED = "Somebody paused its container. “docker unpause” lets it go on."
@@ -34,16 +35,30 @@ def ordinal(number: int) -> str:
     return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
 
 
-def in_line(tier: Tier, place: int, total: int) -> str:
-    if not tier.gpus:
+def in_line(tier: Tier, stands: Standing | None) -> str:
+    """Why one who waits has no hardware yet. stands: None without GPUs to wait for."""
+    if stands is None:
         return "The container engine does not answer. It is asked again."
+    total, free = stands.total, stands.free
     if total < tier.gpus:
         have = f"only {total}" if total else "none"
         return (
             f"This needs {tier.gpus} × {tier.gpu_model} and there is {have} here. "
             "Choose another hardware tier, or add one: the replica then starts."
         )
-    return f"No {tier.gpu_model} is free. This replica is {ordinal(place)} in line."
+    where = f"This replica is {ordinal(stands.place)} in line."
+    if not free:
+        return f"No {tier.gpu_model} is free. {where}"
+    if free < tier.gpus:
+        return f"This needs {tier.gpus} × {tier.gpu_model} and {free} is free. {where}"
+    return f"The free {tier.gpu_model} is kept for a replica ahead. {where}"
+
+
+def gpu_lost(gone: Sequence[tuple[str, str, str]]) -> str:
+    """gone: model, UUID and node of each. "A10 GPU-1a2b3c4d on gpu-02 stopped …"."""
+    named = [f"{model} {uuid[:12]}" for model, uuid, _ in gone]
+    who = f"{' and '.join(named)} on {gone[0][2]}" if gone else "Its GPU"
+    return f"{who} stopped reporting. A new replica starts on another as it comes free."
 
 
 def exited(code: int | None, oom: bool, memory_gb: int) -> str:

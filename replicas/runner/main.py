@@ -16,6 +16,7 @@ from replicas.logs.follow import LogFollower
 from replicas.reconciler import loop
 from replicas.runner.door import Door
 from replicas.runner.fetching import Fetcher
+from replicas.runner.finding import GpuFinder
 from replicas.runner.probing import Prober
 from replicas.runner.threads import in_thread
 from replicas.runner.watching import Watcher
@@ -45,10 +46,11 @@ class Runner:
         components: list[Component] = [
             Fetcher(streams),
             Prober(),
+            GpuFinder(),
             LogFollower(streams),
+            Door(streams),
         ]
         try:
-            Door(streams),
             async with asyncio.TaskGroup() as group:
                 helpers = [
                     group.create_task(self._listen()),

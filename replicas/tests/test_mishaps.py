@@ -7,10 +7,8 @@ import pytest
 from endpoints import services as wishes
 from endpoints.models import Event
 from endpoints.tests.factories import MediumTierFactory, respec, secret_var, spec
-from replicas import discovery
 from replicas.engine.base import EngineRefused
 from replicas.engine.fake import FakeStreams
-from replicas.models import Gpu
 from replicas.reconciler import loop
 from replicas.runner import main
 from replicas.states import ReplicaState as S
@@ -78,16 +76,6 @@ def test_a_container_that_cannot_be_removed_does_not_stop_the_sweep(house, monke
     assert loop.sweep() == [left.pk]
 
 
-def test_gpus_stay_as_known_while_the_driver_does_not_answer(house, monkeypatch):
-    GpuFactory(node_id=house.engine.node().name)
-    monkeypatch.setattr(discovery, "local_gpus", lambda: None)
-    discovery.refresh(house.engine)
-    assert Gpu.objects.get().present
-    monkeypatch.setattr(discovery, "local_gpus", list)
-    discovery.refresh(house.engine)
-    assert not Gpu.objects.get().present
-
-
 async def test_a_runner_that_falls_leaves_nothing_running(house, monkeypatch):
     ended = []
 
@@ -108,11 +96,12 @@ async def test_a_runner_that_falls_leaves_nothing_running(house, monkeypatch):
         async def run(self):
             raise RuntimeError("odd words from the engine")
 
-    for name in ("Fetcher", "Prober", "LogFollower"):
+    parts = ("Fetcher", "Prober", "GpuFinder", "LogFollower", "Door")
+    for name in parts:
         monkeypatch.setattr(main, name, Part)
     monkeypatch.setattr(main, "Watcher", Falls)
     monkeypatch.setattr(main, "open_streams", lambda: FakeStreams(house.world))
     with pytest.raises(ExceptionGroup):
         async with asyncio.timeout(10):
             await main.Runner().run()
-    assert len(ended) == 3
+    assert len(ended) == len(parts)

@@ -302,6 +302,70 @@ def test_a_place_is_free_only_when_its_replica_has_ended():
     assert ask(world(stopping, containers=up(1))) == ["add 2"]
 
 
+LOST_GPU = {
+    "ready": (
+        world(replica(S.READY, gpu_lost=True), containers={(1, 1): running}),
+        [("gpu_lost", 1), "add 2"],
+    ),
+    "before it started": (
+        world(replica(S.PULLING, gpu_lost=True), images=frozenset({1})),
+        [("gpu_lost", 1), "add 2"],
+    ),
+    "in its back-off": (
+        world(replica(S.FAILED, gpu_lost=True, retry_at=ago(-9))),
+        [("gpu_lost", 1), "add 2"],
+    ),
+    "its successor is there": (
+        world(
+            replica(S.STOPPING, gpu_lost=True, end_asked_at=ago(1)),
+            replica(S.WAITING, id=2, blocked=True),
+            containers={(1, 1): running},
+        ),
+        [("assign", 2)],
+    ),
+    "open requests are not waited for": (
+        world(
+            replica(S.STOPPING, gpu_lost=True),
+            replica(S.STARTING, id=2),
+            containers={(1, 1): running},
+            open_requests={1: 2},
+            images=frozenset({1}),
+        ),
+        [("terminate", 1), ("launch", 2)],
+    ),
+    "nobody wants it any more": (
+        world(replica(S.READY, gpu_lost=True), containers={(1, 1): running}, wanted=0),
+        [("gpu_lost", 1)],
+    ),
+    "the others stay": (
+        world(
+            replica(S.READY),
+            replica(S.READY, id=2, gpu_lost=True),
+            containers={(1, 1): running, (2, 1): running},
+            wanted=2,
+        ),
+        [("gpu_lost", 2), "add 3"],
+    ),
+    "in a change of revision": (
+        Snapshot(
+            wish=wish(1, revision=2),
+            replicas=(
+                replica(S.READY, gpu_lost=True),
+                replica(S.STARTING, id=2, revision=2, started_at=ago(1)),
+            ),
+            containers={(1, 1): running, (2, 1): running},
+        ),
+        [("gpu_lost", 1)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOST_GPU)
+def test_a_lost_gpu(case):
+    snapshot, expected = LOST_GPU[case]
+    assert ask(snapshot) == expected
+
+
 def test_it_retires_the_highest_number_first():
     snapshot = world(ready(1), ready(2), ready(3), containers=up(1, 2, 3), wanted=2)
     assert ask(snapshot) == [("retire", 3)]
