@@ -7,7 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.db.models import Q
 
-from templates_app.spec import ContainerSpec
+from templates_app.spec import ContainerSpec, EnvVar
 
 
 class Tier(models.Model):
@@ -29,6 +29,8 @@ class Tier(models.Model):
     # is said about it.
     price = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
     position = models.PositiveSmallIntegerField(default=0)
+    # An administrator's values: loading the catalogue leaves them alone.
+    edited = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["position", "slug"]
@@ -47,6 +49,11 @@ class Tier(models.Model):
     def memory_gb(self) -> int:
         return round(self.memory_mb / 1024)
 
+    @property
+    def price_words(self) -> str:
+        """ "1.15 an hour"; empty when nothing is said about the price."""
+        return "" if self.price is None else f"{self.price:.2f} an hour"
+
 
 class TemplateQuerySet(models.QuerySet["Template"]):
     def published(self) -> TemplateQuerySet:
@@ -58,7 +65,7 @@ class TemplateQuerySet(models.QuerySet["Template"]):
         return self.published().filter(mine)
 
     def for_list(self) -> TemplateQuerySet:
-        return self.select_related("tier")
+        return self.select_related("tier", "owner")
 
 
 class Template(models.Model):
@@ -109,6 +116,16 @@ class Template(models.Model):
     @property
     def container(self) -> ContainerSpec:
         return ContainerSpec.from_json(self.spec)
+
+    @property
+    def needs(self) -> list[EnvVar]:
+        """Variables that a clone is asked for."""
+        return [var for var in self.container.env if var.needed]
+
+    @property
+    def sets(self) -> list[EnvVar]:
+        """Variables that have a value here, or that one may fill in."""
+        return [var for var in self.container.env if not var.needed]
 
     @property
     def search_text(self) -> str:

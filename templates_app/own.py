@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from templates_app.catalogue.fields import CatalogueError
-from templates_app.catalogue.parsing import TEXT_MAX, parse
+from templates_app.catalogue.parsing import parse
 from templates_app.catalogue.reading import builds_of, template_of
 from templates_app.catalogue.writing import as_yaml
 from templates_app.models import Template, Tier
@@ -80,11 +80,12 @@ def add(owner: AbstractBaseUser, draft: Draft, *, shared: bool = False) -> Templ
         )
     template = draft.template
     template.owner_id, template.shared = owner.pk, shared
-    if len(as_yaml(template)) > TEXT_MAX:
-        raise CannotKeep(
-            "These settings are too long for a template. Shorten the environment, "
-            "the command or the description."
-        )
+    try:
+        # Whatever is kept can be exported and read again.
+        read(as_yaml(template))
+    except CatalogueError as error:
+        told = CatalogueError("", error.field, error.problem).sentence
+        raise CannotKeep(f"These settings do not fit a template. {told}") from None
     for slug in _slugs(owner, template.name):
         try:
             with transaction.atomic():
@@ -107,10 +108,13 @@ def _slugs(owner: AbstractBaseUser, name: str) -> list[str]:
     return [f"{who}--{what}", *numbered, f"{who}--{what}-{secrets.token_hex(3)}"]
 
 
-def change(template: Template, *, name: str, summary: str, shared: bool) -> Template:
+def change(
+    template: Template, *, name: str, summary: str, kind: str, shared: bool
+) -> Template:
     """Change what people read of it and who sees it; its address stays."""
-    template.name, template.summary, template.shared = name, summary, shared
-    template.save(update_fields=["name", "summary", "shared"])
+    template.name, template.summary = name, summary
+    template.kind, template.shared = kind, shared
+    template.save(update_fields=["name", "summary", "kind", "shared"])
     return template
 
 

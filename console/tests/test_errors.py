@@ -74,7 +74,7 @@ def test_a_view_that_fails_shows_it(client, alice, monkeypatch):
     def fail(*args):
         raise RuntimeError("no")
 
-    monkeypatch.setattr("templates_app.views._kinds", fail)
+    monkeypatch.setattr("templates_app.views.listing._kinds", fail)
     client.force_login(alice)
     client.raise_request_exception = False
     answer = client.get("/templates/")

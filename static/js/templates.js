@@ -1,8 +1,20 @@
-/* Templates: search and filters in place. The server does the same from the URL, which follows along. */
+/* Templates, and the page that imports one.
+   Templates: search and filters in place. The server does the same from the URL, which follows along. */
 (function () {
   "use strict";
   var UI = window.UI, $ = UI.$, $$ = UI.$$;
+  /* The line that the message names is selected. */
+  function showLine(field) {
+    var n = +field.dataset.line, lines = field.value.split("\n");
+    if (!n || n > lines.length) return;
+    var from = lines.slice(0, n - 1).join("\n").length + (n > 1 ? 1 : 0);
+    field.focus();
+    field.setSelectionRange(from, from + lines[n - 1].length);
+    field.scrollTop = (n - 4) * parseFloat(getComputedStyle(field).lineHeight);
+  }
   document.addEventListener("DOMContentLoaded", function () {
+    var yaml = $("#yaml");
+    if (yaml) { showLine(yaml); return; }
     var form = $("#filters"), rows = $$("#rows .t-row"), input = $("#q"), hw = $("#hw"), tabs = $$(".tabs button");
     var none = $("#none"), list = $("#rows"), count = $("#count"), head = $(".rows-head");
     function kind() { return $('.tabs [aria-pressed="true"]').value; }
@@ -16,7 +28,7 @@
     function apply() {
       var words = input.value.trim().toLowerCase().split(/\s+/), k = kind(), most = hw.value ? +hw.selectedOptions[0].dataset.position : Infinity, n = 0;
       rows.forEach(function (r) {
-        var ok = (!k || r.dataset.kind === k) && +r.dataset.position <= most && words.every(function (w) { return r.dataset.text.indexOf(w) >= 0; });
+        var ok = (!k || (k === "yours" ? r.dataset.yours !== undefined : r.dataset.kind === k)) && +r.dataset.position <= most && words.every(function (w) { return r.dataset.text.indexOf(w) >= 0; });
         r.hidden = !ok; n += ok ? 1 : 0;
       });
       none.hidden = n > 0; list.hidden = n === 0; head.hidden = n === 0;

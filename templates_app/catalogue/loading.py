@@ -11,6 +11,7 @@ from templates_app.catalogue.fields import CatalogueError
 from templates_app.catalogue.reading import (
     FOLDER,
     CatalogueTemplate,
+    CatalogueTier,
     read_templates,
     read_tiers,
 )
@@ -37,8 +38,7 @@ def load(folder: Path = FOLDER) -> Loaded:
     templates = read_templates(folder)
     _check_tiers(templates, {tier.slug for tier in tiers})
     with transaction.atomic():
-        for tier in tiers:
-            Tier.objects.update_or_create(slug=tier.slug, defaults=tier.fields)
+        _load_tiers(tiers)
         return _load_templates(templates)
 
 
@@ -49,6 +49,17 @@ def _check_tiers(templates: list[CatalogueTemplate], slugs: set[str]) -> None:
         for slug in sorted(named - slugs):
             problem = f'there is no tier "{slug}" in tiers.yaml'
             raise CatalogueError(f"{template.slug}.yaml", "tier", problem)
+
+
+def _load_tiers(tiers: list[CatalogueTier]) -> None:
+    """An administrator's tiers stay, those of the catalogue that they changed as well.
+
+    So do prices, which the catalogue knows nothing of.
+    """
+    edited = set(Tier.objects.filter(edited=True).values_list("slug", flat=True))
+    for tier in tiers:
+        if tier.slug not in edited:
+            Tier.objects.update_or_create(slug=tier.slug, defaults=tier.fields)
 
 
 def _load_templates(templates: list[CatalogueTemplate]) -> Loaded:

@@ -12,6 +12,9 @@ from django.views.generic import TemplateView
 from templates_app.models import Template, Tier
 from templates_app.names import KINDS
 
+# Not a kind, but chosen like one.
+YOURS = "yours"
+
 
 @dataclass(frozen=True)
 class Filters:
@@ -28,14 +31,19 @@ class Filters:
             get.get("q", "").strip()[:100], get.get("kind", ""), get.get("hw", "")
         )
 
-    def match(self, template: Template, positions: dict[str, int]) -> bool:
+    def match(
+        self, template: Template, positions: dict[str, int], *, yours: bool
+    ) -> bool:
         """Every word occurs, the kind is this one, and the tier is large enough."""
-        if self.kind and template.kind != self.kind:
+        if self.kind and not (yours if self.kind == YOURS else self._is_kind(template)):
             return False
         if self.hw in positions and template.tier.position > positions[self.hw]:
             return False
         text = template.search_text
         return all(word in text for word in self.q.lower().split())
+
+    def _is_kind(self, template: Template) -> bool:
+        return template.kind == self.kind
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,17 @@ class Row:
 
     template: Template
     shown: bool
+    yours: bool
+
+    @property
+    def marks(self) -> list[str]:
+        """Whose it is, and whether others see it; nothing for the catalogue's."""
+        owner = self.template.owner
+        if owner is None:
+            return []
+        if not self.yours:
+            return [f"Shared by {owner.get_username()}"]
+        return ["Yours", "Shared"] if self.template.shared else ["Yours"]
 
 
 @dataclass(frozen=True)
@@ -62,20 +81,30 @@ class TemplateList(TemplateView):
         filters = Filters.of(self.request)
         tiers = list(Tier.objects.all())
         positions = {tier.slug: tier.position for tier in tiers}
-        templates = list(Template.objects.published().for_list())
-        rows = [Row(t, filters.match(t, positions)) for t in templates]
+        me = self.request.user.pk
+        templates = list(Template.objects.visible_to(self.request.user).for_list())
+        # One's own first; the rest stays in its order.
+        templates.sort(key=lambda template: template.owner_id != me)
+        rows = [_row(t, filters, positions, yours=t.owner_id == me) for t in templates]
         return super().get_context_data(
             filters=filters,
             tiers=tiers,
-            kinds=_kinds(templates),
+            kinds=_kinds(rows),
             rows=rows,
             shown=sum(row.shown for row in rows),
             **kwargs,
         )
 
 
-def _kinds(templates: list[Template]) -> list[Kind]:
-    """ "All", then each kind that has a template."""
-    found = Counter(template.kind for template in templates)
+def _row(
+    template: Template, filters: Filters, positions: dict[str, int], *, yours: bool
+) -> Row:
+    return Row(template, filters.match(template, positions, yours=yours), yours)
+
+
+def _kinds(rows: list[Row]) -> list[Kind]:
+    """ "All", "Yours" and each kind that has a template."""
+    found = Counter(row.template.kind for row in rows)
     kinds = [Kind(slug, label, found[slug]) for slug, label in KINDS.items()]
-    return [Kind("", "All", len(templates)), *(k for k in kinds if k.count)]
+    yours = Kind(YOURS, "Yours", sum(row.yours for row in rows))
+    return [Kind("", "All", len(rows)), *(k for k in (yours, *kinds) if k.count)]
