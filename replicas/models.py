@@ -110,7 +110,7 @@ class Gpu(models.Model):
     memory_gb = models.PositiveIntegerField(default=0)
     present = models.BooleanField(default=True)
     replica = models.ForeignKey(
-        Replica, null=True, blank=True, on_delete=models.SET_NULL, related_name="gpus"
+        Replica, null=True, blank=True, on_delete=models.PROTECT, related_name="gpus"
     )
 
     class Meta:

@@ -138,7 +138,11 @@ class InstanceTypeSerializer(serializers.Serializer[Any]):
     free = serializers.IntegerField(allow_null=True, help_text="GPUs free now.")
     total = serializers.IntegerField(allow_null=True, help_text="GPUs there are.")
     waiting = serializers.IntegerField(help_text="Replicas waiting in line.")
-    price = serializers.FloatField(allow_null=True, help_text="Always null: no bill.")
+    price = serializers.FloatField(
+        allow_null=True,
+        help_text="Of an hour of one replica, in this installation's own money; null "
+        "when its administrator set none.",
+    )
 
 
 def shown_tier(hardware: TierHardware) -> dict[str, Any]:
@@ -155,7 +159,7 @@ def shown_tier(hardware: TierHardware) -> dict[str, Any]:
         "free": hardware.free if gpu else None,
         "total": hardware.total if gpu else None,
         "waiting": hardware.waiting,
-        "price": None,
+        "price": None if tier.price is None else float(tier.price),
     }
 
 

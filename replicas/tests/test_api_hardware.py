@@ -65,3 +65,9 @@ def test_a_tier_is_to_be_had_while_one_of_its_gpus_is_free(alice, bob, medium):
     ReplicaFactory(endpoint=EndpointFactory(tier=medium), state=ReplicaState.WAITING)
     full = {"available": False, "free": 0, "total": 2, "waiting": 1}
     assert tiers(alice)["medium"] == MEDIUM | full
+
+
+def test_a_tier_has_the_price_that_an_administrator_set(alice, medium):
+    medium.price = "1.15"
+    medium.save()
+    assert tiers(alice)["medium"]["price"] == 1.15

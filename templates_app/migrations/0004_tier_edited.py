@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('templates_app', '0003_prices_and_sharing'),
+        ("templates_app", "0003_prices_and_sharing"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='tier',
-            name='edited',
+            model_name="tier",
+            name="edited",
             field=models.BooleanField(default=False),
         ),
     ]
