@@ -27,8 +27,7 @@ def begin(endpoint: Endpoint, actor: str) -> Revision:
 
     Sets `endpoint.revision`; the caller saves the row in the same transaction.
     """
-    last = endpoint.revisions.aggregate(last=Max("number"))["last"] or 0
-    endpoint.revision = last + 1
+    endpoint.revision = next_number(endpoint)
     return Revision.objects.create(
         endpoint=endpoint,
         number=endpoint.revision,
@@ -36,6 +35,12 @@ def begin(endpoint: Endpoint, actor: str) -> Revision:
         tier=endpoint.tier,
         actor=actor,
     )
+
+
+def next_number(endpoint: Endpoint) -> int:
+    """The number that `begin` would give."""
+    last = endpoint.revisions.aggregate(last=Max("number"))["last"] or 0
+    return int(last) + 1
 
 
 def wanted(endpoint: Endpoint) -> Revision:

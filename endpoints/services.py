@@ -6,13 +6,16 @@ They write the wish only; making it so is the reconciler's work (replicas/).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 
-from endpoints import revisions, rules, signals, timeline, volumes
+from endpoints import revisions, rules, sealing, signals, timeline, volumes
 from endpoints.models import Endpoint
 from endpoints.steps import Reason
 from templates_app.models import Template, Tier
@@ -107,12 +110,8 @@ def change(endpoint: Endpoint, actor: str, **fields: Any) -> Endpoint:
     Only what really differs is written. A new `spec` (its JSON) or `tier` makes a
     numbered revision, and the reconciler moves replicas over to it one at a time.
     """
-    unknown = fields.keys() - LIGHT_FIELDS - HEAVY_FIELDS
-    if unknown:
-        raise TypeError(f"cannot change {', '.join(sorted(unknown))}")
-    with transaction.atomic():
-        row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
-        changes = {k: v for k, v in fields.items() if _differs(row, k, v)}
+    with held(endpoint) as row:
+        changes = _changes(row, fields)
         if not changes:
             return row
         for name, value in changes.items():
@@ -121,19 +120,70 @@ def change(endpoint: Endpoint, actor: str, **fields: Any) -> Endpoint:
             _keep_files(row)
             revisions.begin(row, actor)
         if changes.keys() & SCALE_FIELDS:
-            row.target_count = min(
-                max(row.target_count, row.min_replicas), row.max_replicas
-            )
+            row.target_count = _target(row)
         row.save(update_fields=[*changes, "revision", "target_count"])
         _tell_change(row, changes, actor)
         signals.announce(row.pk)
     return row
 
 
+@contextmanager
+def held(endpoint: Endpoint) -> Iterator[Endpoint]:
+    """The row as it is now; nobody else changes it until the block ends.
+
+    Raises Endpoint.DoesNotExist when it is gone.
+    """
+    with transaction.atomic():
+        yield Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+
+
+def effect_of(endpoint: Endpoint, **fields: Any) -> str:
+    """What `change` with these fields would do to what runs, for people."""
+    changes = _changes(endpoint, fields)
+    if not changes:
+        return "Nothing is changed yet."
+    if changes.keys() & HEAVY_FIELDS:
+        then = (
+            "It runs once the endpoint is resumed."
+            if endpoint.paused
+            else "Replicas move over one at a time; the old ones serve until then."
+        )
+        return f"Makes revision {revisions.next_number(endpoint)}. {then}"
+    return f"Restarts nothing.{_scale_effect(endpoint, changes)}"
+
+
+def _scale_effect(endpoint: Endpoint, changes: dict[str, Any]) -> str:
+    after = copy(endpoint)
+    for name in changes.keys() & SCALE_FIELDS:
+        setattr(after, name, changes[name])
+    more = after.wanted_count - endpoint.wanted_count
+    if not more:
+        return ""
+    one, many = ("starts", "more replicas start")
+    if more < 0:
+        one, many = ("stops", "replicas stop")
+    if abs(more) == 1:
+        return f" One {'more ' if more > 0 else ''}replica {one}."
+    return f" {abs(more)} {many}."
+
+
+def _changes(row: Endpoint, fields: dict[str, Any]) -> dict[str, Any]:
+    """Those of `fields` that differ from what the row has."""
+    unknown = fields.keys() - LIGHT_FIELDS - HEAVY_FIELDS
+    if unknown:
+        raise TypeError(f"cannot change {', '.join(sorted(unknown))}")
+    return {k: v for k, v in fields.items() if _differs(row, k, v)}
+
+
+def _target(row: Endpoint) -> int:
+    return min(max(row.target_count, row.min_replicas), row.max_replicas)
+
+
 def _differs(row: Endpoint, field: str, value: Any) -> bool:
     if field == "spec":
-        # As containers: JSON that was written before a key existed says the same.
-        return row.container != ContainerSpec.from_json(value)
+        # As containers: JSON that was written before a key existed says the same, and
+        # so does a secret that was sealed anew.
+        return not sealing.same_container(row.container, ContainerSpec.from_json(value))
     return bool(getattr(row, field) != value)
 
 

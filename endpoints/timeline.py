@@ -39,3 +39,20 @@ def record(
     )
     live.changed(endpoint.pk, endpoint.owner_id)
     return event
+
+
+# What somebody does to the settings that a form shows.
+_SETTINGS = (
+    Reason.CHANGED,
+    Reason.REVISED,
+    Reason.ROLLED_BACK,
+    Reason.SCALED,
+    Reason.OPENED,
+    Reason.CLOSED,
+)
+
+
+def last_hand(endpoint: Endpoint) -> str:
+    """Who changed the settings last; "" when nobody did or nobody is named."""
+    rows = endpoint.events.filter(reason__in=_SETTINGS).order_by("-at", "-id")
+    return rows.values_list("actor", flat=True).first() or ""

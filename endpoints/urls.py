@@ -2,12 +2,24 @@
 
 from django.urls import path
 
-from endpoints.views import clone, tokens
+from endpoints.views import clone, edit, image_check, templates, tokens
 
 app_name = "endpoints"
 urlpatterns = [
     path("templates/<slug:slug>/clone/", clone.Clone.as_view(), name="clone"),
     path("templates/own-container/", clone.NewEndpoint.as_view(), name="new"),
+    path("endpoints/<slug:name>/edit/", edit.Edit.as_view(), name="edit"),
+    path(
+        "endpoints/<slug:name>/clone/",
+        clone.CloneEndpoint.as_view(),
+        name="clone_endpoint",
+    ),
+    path("images/check/", image_check.check_image, name="check_image"),
+    path(
+        "endpoints/<slug:name>/save-as-template/",
+        templates.save_template,
+        name="save_template",
+    ),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:key_id>/revoke/", tokens.revoke_token, name="revoke"),
 ]

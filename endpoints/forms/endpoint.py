@@ -1,8 +1,8 @@
-"""The clone form: what an endpoint is made from, and later changed with."""
+"""The endpoint's form: what one is made from, and later changed with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,50 +10,43 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from endpoints import rules
+from endpoints.forms.account import NEW_VOLUME, Account
 from endpoints.forms.environment import (
+    Chosen,
     EnvRow,
+    choices_of,
+    choices_problem,
     read_rows,
     rows_of,
     sealed_rows,
     variables_of,
     with_spares,
 )
+from endpoints.forms.fields import WordsField, minutes_of, part, ruled, whole
 from endpoints.models import Endpoint
 from endpoints.services import Wish, names_in_use
-from templates_app.models import Template, Tier
-from templates_app.spec import ContainerSpec, VolumeSpec
+from templates_app.models import Tier
+from templates_app.spec import ContainerSpec, EnvVar, VolumeSpec
 
 IDLE_MINUTES_MAX = rules.IDLE_MAX // 60
 START_MINUTES_MAX = rules.START_MAX // 60
-DEFAULT_MOUNT = "/data"
-
-
-def _number(message: str) -> forms.IntegerField:
-    """A whole number; anything else is refused with `message`."""
-    return forms.IntegerField(error_messages={"required": message, "invalid": message})
-
-
-def _ruled(check: Callable[[Any], str]) -> Callable[[Any], None]:
-    def validate(value: Any) -> None:
-        if problem := check(value):
-            raise ValidationError(problem)
-
-    return validate
-
-
-def _checked(check: Callable[[str], str], value: str) -> str:
-    _ruled(check)(value)
-    return value
+IDLE_WORDS = f"Enter 0 to {IDLE_MINUTES_MAX:,} minutes."
+START_WORDS = f"Enter 1 to {START_MINUTES_MAX:,} minutes."
 
 
 class EndpointForm(forms.Form):
-    """All fields of the clone page. `spec` is where the container comes from.
+    """All fields of the page. `spec` is where the container comes from.
 
-    With a template its image stays; without one the person names it.
+    account: the owner's secrets, sign-ins and volumes. fixed_image: the template's
+    image stays. needs: variables that must have a value, by name. endpoint: the one
+    that is changed, which keeps its name; None for a new one.
     """
 
     name = forms.CharField(required=False)
     image = forms.CharField(required=False)
+    registry = forms.CharField(required=False)
+    command = WordsField()
+    args = WordsField()
     tier = forms.ModelChoiceField(
         Tier.objects.all(),
         error_messages={
@@ -61,31 +54,76 @@ class EndpointForm(forms.Form):
             "invalid_choice": "This hardware is no longer offered. Choose another.",
         },
     )
-    min_replicas = _number("Enter the minimum as a whole number.")
-    max_replicas = _number("Enter the maximum as a whole number.")
+    min_replicas = whole("Enter the minimum as a whole number.")
+    max_replicas = whole("Enter the maximum as a whole number.")
     public = forms.BooleanField(required=False)
     volume = forms.BooleanField(required=False)
+    volume_name = forms.CharField(required=False)
     mount = forms.CharField(required=False)
-    port = forms.IntegerField(
-        error_messages=dict.fromkeys(("required", "invalid"), rules.port_problem(None))
-    )
+    port = whole(rules.port_problem(None))
     health_path = forms.CharField(required=False)
-    idle = _number(f"Enter 0 to {IDLE_MINUTES_MAX:,} minutes.")
-    startup = _number(f"Enter 1 to {START_MINUTES_MAX:,} minutes.")
-    concurrency = _number(f"Enter 1 to {rules.CONCURRENCY_MAX:,} requests.")
+    idle = part(IDLE_WORDS)
+    startup = part(START_WORDS)
+    concurrency = whole(f"Enter 1 to {rules.CONCURRENCY_MAX:,} requests.")
 
     def __init__(
-        self, *args: Any, spec: ContainerSpec, template: Template | None, **kwargs: Any
+        self,
+        *args: Any,
+        spec: ContainerSpec,
+        account: Account,
+        needs: Mapping[str, EnvVar] | None = None,
+        fixed_image: bool = False,
+        endpoint: Endpoint | None = None,
+        **kwargs: Any,
     ) -> None:
         self.spec = spec
-        self.template = template
+        self.account = account
+        self.needs = needs or {}
+        self.fixed_image = fixed_image
+        self.endpoint = endpoint
         self.env_rows = rows_of(spec.env)
         super().__init__(*args, **kwargs)
+        if endpoint is not None:
+            del self.fields["name"]
 
     @property
     def rows(self) -> list[EnvRow]:
         """The environment as the page shows it, typed secrets sealed."""
         return with_spares(sealed_rows(self.env_rows))
+
+    @property
+    def taken_secrets(self) -> list[str]:
+        """Keys of the secrets that are chosen, as posted or as suggested."""
+        if not self.is_bound:
+            return list(self.initial.get("secrets", ()))
+        return list(dict.fromkeys(self.data.getlist("secrets")))
+
+    @property
+    def choices(self) -> list[Chosen]:
+        return choices_of(self.account.secrets, self.taken_secrets)
+
+    @property
+    def volume_words(self) -> dict[str, str]:
+        """What choosing a volume that is there means, by its name."""
+        name = self.endpoint.name if self.endpoint else ""
+        return {v.name: v.words(name) for v in self.account.volumes}
+
+    @property
+    def volume_help(self) -> str:
+        """The same for the name that is in the field now."""
+        return self.volume_words.get(self["volume_name"].value() or "", NEW_VOLUME)
+
+    @property
+    def registry_gone(self) -> bool:
+        """A sign-in is chosen that the account does not have."""
+        key = self["registry"].value()
+        return bool(key) and not self.account.has_sign_in(key)
+
+    @property
+    def registry_missed(self) -> str:
+        """The sign-in of a template by somebody else, "" when it is not missed."""
+        key = self.spec.registry if self.fixed_image else ""
+        return "" if self.account.has_sign_in(key) else key
 
     @property
     def problems(self) -> dict[str, str]:
@@ -94,6 +132,8 @@ class EndpointForm(forms.Form):
         for field in ("min_replicas", "max_replicas"):
             if field in told:
                 told.setdefault("scale", told.pop(field))
+        if self.is_bound and (problem := choices_problem(self.choices)):
+            told["secrets"] = problem
         told |= {
             f"env-{row.number}": row.problem for row in self.env_rows if row.problem
         }
@@ -111,46 +151,56 @@ class EndpointForm(forms.Form):
         return super().is_valid() and not self.problems
 
     def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        _ruled(rules.name_problem)(name)
+        name: str = ruled(rules.name_problem, self.cleaned_data["name"])
         if Endpoint.objects.filter(name=name).exists():
             raise ValidationError(rules.taken(name, names_in_use()))
         return name
 
     def clean_image(self) -> str:
-        if self.template is not None:
+        if self.fixed_image:
             return self.spec.image
-        return _checked(rules.image_problem, self.cleaned_data["image"])
+        image: str = ruled(rules.image_problem, self.cleaned_data["image"])
+        return image
+
+    def clean_registry(self) -> str:
+        key: str = self.cleaned_data["registry"]
+        if key and not self.account.has_sign_in(key):
+            raise ValidationError(
+                f'There is no sign-in "{key}" on this account. Choose another.'
+            )
+        return key
 
     def clean_port(self) -> int:
-        port: int = self.cleaned_data["port"]
-        _ruled(rules.port_problem)(port)
+        port: int = ruled(rules.port_problem, self.cleaned_data["port"])
         return port
 
     def clean_health_path(self) -> str:
-        return _checked(rules.path_problem, self.cleaned_data["health_path"])
+        path: str = ruled(rules.path_problem, self.cleaned_data["health_path"])
+        return path
 
     def clean_idle(self) -> int:
         """Minutes as typed, seconds from here on."""
-        minutes: int = self.cleaned_data["idle"]
-        if not 0 <= minutes <= IDLE_MINUTES_MAX:
-            raise ValidationError(f"Enter 0 to {IDLE_MINUTES_MAX:,} minutes.")
-        return minutes * 60
+        return self._seconds("idle", 0, IDLE_MINUTES_MAX, IDLE_WORDS)
 
     def clean_startup(self) -> int:
-        minutes: int = self.cleaned_data["startup"]
-        if not 1 <= minutes <= START_MINUTES_MAX:
-            raise ValidationError(f"Enter 1 to {START_MINUTES_MAX:,} minutes.")
-        return minutes * 60
+        return self._seconds("startup", 1, START_MINUTES_MAX, START_WORDS)
+
+    def _seconds(self, field: str, least: int, most: int, words: str) -> int:
+        minutes: float = self.cleaned_data[field]
+        exact: int | None = self.initial.get(f"{field}_seconds")
+        if exact is not None and minutes == minutes_of(exact):
+            return exact
+        if not least <= minutes <= most:
+            raise ValidationError(words)
+        return round(minutes * 60)
 
     def clean_concurrency(self) -> int:
-        count: int = self.cleaned_data["concurrency"]
-        _ruled(rules.concurrency_problem)(count)
+        count: int = ruled(rules.concurrency_problem, self.cleaned_data["concurrency"])
         return count
 
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
-        self.env_rows = read_rows(self.data)
+        self.env_rows = read_rows(self.data, self.needs, self.taken_secrets)
         least, most = data.get("min_replicas"), data.get("max_replicas")
         if least is None or most is None:
             problem = ""  # each says so itself
@@ -158,24 +208,22 @@ class EndpointForm(forms.Form):
             problem = rules.scale_problem(least, most)
         if problem:
             self.add_error("min_replicas", problem)
-        if data.get("volume") and (problem := rules.mount_problem(data["mount"])):
-            self.add_error("mount", problem)
+        if data.get("volume"):
+            self._check_volume(data["volume_name"], data["mount"])
         return data
+
+    def _check_volume(self, name: str, mount: str) -> None:
+        if problem := rules.volume_problem(name):
+            self.add_error("volume_name", problem)
+        if problem := rules.mount_problem(mount):
+            self.add_error("mount", problem)
 
     def wish(self) -> Wish:
         """What was asked for. Only for a form that is valid."""
         data = self.cleaned_data
-        spec = replace(
-            self.spec,
-            image=data["image"],
-            port=data["port"],
-            health_path=data["health_path"],
-            env=variables_of(self.env_rows),
-            volume=self._volume(),
-        )
         return Wish(
-            name=data["name"],
-            spec=spec,
+            name=self.endpoint.name if self.endpoint else data["name"],
+            spec=self._container(data),
             tier=data["tier"],
             min_replicas=data["min_replicas"],
             max_replicas=data["max_replicas"],
@@ -185,41 +233,26 @@ class EndpointForm(forms.Form):
             concurrency=data["concurrency"],
         )
 
-    def _volume(self) -> VolumeSpec | None:
-        if not self.cleaned_data["volume"]:
-            return None
-        name = self.spec.volume.name if self.spec.volume else "files"
-        return VolumeSpec(name, self.cleaned_data["mount"])
+    def _container(self, data: dict[str, Any]) -> ContainerSpec:
+        volume = VolumeSpec(data["volume_name"], data["mount"])
+        # Another image is pulled: what built the old one does not build it.
+        build = self.spec.build if data["image"] == self.spec.image else ""
+        return replace(
+            self.spec,
+            image=data["image"],
+            build=build,
+            registry=data["registry"],
+            port=data["port"],
+            health_path=data["health_path"],
+            command=data["command"],
+            args=data["args"],
+            env=variables_of(self.env_rows),
+            secrets=self._secrets(),
+            volume=volume if data["volume"] else None,
+        )
 
-
-def initial_of(template: Template) -> dict[str, Any]:
-    """What the form shows first for a template; the volume waits to be opted into."""
-    spec = template.container
-    return {
-        "tier": template.tier_id,
-        "image": spec.image,
-        "min_replicas": template.min_replicas,
-        "max_replicas": template.max_replicas,
-        "public": template.public,
-        "mount": spec.volume.mount if spec.volume else DEFAULT_MOUNT,
-        "port": spec.port,
-        "health_path": spec.health_path,
-        "idle": template.idle_timeout // 60,
-        "startup": template.start_timeout // 60,
-        "concurrency": template.concurrency,
-    }
-
-
-def initial_own() -> dict[str, Any]:
-    """What the form shows first for a container of one's own."""
-    smallest = Tier.objects.first()
-    return {
-        "tier": smallest.slug if smallest else None,
-        "min_replicas": 1,
-        "max_replicas": 1,
-        "mount": DEFAULT_MOUNT,
-        "port": 3000,
-        "idle": 10,
-        "startup": 10,
-        "concurrency": 16,
-    }
+    def _secrets(self) -> tuple[str, ...]:
+        """In the order they had, so that choosing the same again changes nothing."""
+        taken = self.taken_secrets
+        old = [key for key in self.spec.secrets if key in taken]
+        return (*old, *(key for key in taken if key not in old))

@@ -36,7 +36,10 @@ def typed(**changes):
         "min_replicas": "1",
         "max_replicas": "1",
         "public": "on",
+        "volume_name": "checkpoints",
         "mount": "/app/stable-diffusion-webui/models",
+        "command": "",
+        "args": "bash webui.sh --listen --port 3000",
         "port": "3000",
         "health_path": "",
         "idle": "10",
@@ -71,13 +74,14 @@ def test_the_form_is_filled_from_the_template(client, alice):
 
 def test_each_field_has_its_help(client, alice):
     page = client.get(PAGE).content.decode()
-    tips = set(re.findall(r'role="tooltip" id="(tip-\w+)"', page))
+    tips = set(re.findall(r'role="tooltip" id="(tip-[\w-]+)"', page))
     assert tips == {
         *("tip-name", "tip-hw", "tip-min", "tip-max", "tip-public", "tip-volume"),
         *("tip-path", "tip-env", "tip-image", "tip-port", "tip-health", "tip-idle"),
-        *("tip-startup", "tip-conc"),
+        *("tip-startup", "tip-conc", "tip-vol-name", "tip-registry", "tip-command"),
+        "tip-args",
     }
-    assert set(re.findall(r'aria-describedby="(tip-\w+)"', page)) == tips
+    assert set(re.findall(r'aria-describedby="(tip-[\w-]+)"', page)) == tips
 
 
 def test_the_tutorials_settings_make_the_endpoint(client, alice):
@@ -242,7 +246,7 @@ def test_the_templates_image_cannot_be_swapped(client, alice):
 
 def test_ones_own_container(client, alice):
     own = "/templates/own-container/"
-    data = without(typed(tier="cpu", name="mine"), "public")
+    data = without(typed(tier="cpu", name="mine", args=""), "public")
     page = client.post(own, data).content.decode()
     assert "Enter the image to run, such as registry.lab.example/app:1.0." in page
     page = client.post(own, {**data, "image": "Not An Image"}).content.decode()

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
-from endpoints import services
+from endpoints import rules, services
 from endpoints.forms import initial
 from endpoints.forms.endpoint import EndpointForm
 from endpoints.models import Endpoint
@@ -88,6 +88,5 @@ class CloneEndpoint(NewEndpoint):
         return replace(form.wish(), description=self.like.description)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(
-            like=self.like, suggested_name=services.free_name(self.like.name), **kwargs
-        )
+        free = rules.free_name(self.like.name, services.names_in_use())
+        return super().get_context_data(like=self.like, suggested_name=free, **kwargs)
