@@ -51,6 +51,7 @@ class Reason(StrEnum):
     SILENT = "NotAnswering"
     ANSWERING = "AnsweringAgain"
     EXITED = "ContainerExited"
+    ENDED = "ContainerEnded"
     GONE = "ContainerGone"
     GPU_LOST = "GpuLost"
     BACKING_OFF = "WaitingToRestart"
@@ -141,6 +142,9 @@ REASONS: dict[Reason, Words] = {
         kind="fail",
         warning=True,
     ),
+    R.ENDED: Words(
+        "Container ended by itself", 3, closes=(*_PROBES, R.SILENT), kind="wait"
+    ),
     R.GONE: Words(
         "Container is gone", 3, closes=(*_PROBES, R.SILENT), kind="fail", warning=True
     ),
@@ -229,7 +233,8 @@ def rows(
         if closed is not None:
             closed.took = (event.at - (closed.at or event.at)).total_seconds()
             closed.phase, closed.reason, closed.kind = "done", reason, words.kind
-            closed.title = title(reason, {**closed.data, **event.data})
+            closed.data = {**closed.data, **event.data}
+            closed.title = title(reason, closed.data)
             closed.detail = event.message or closed.detail
             continue
         _end_last(told, event.at)

@@ -26,7 +26,8 @@ class Progress(TypedDict, total=False):
     """What a page shows of a step under way.
 
     part: 0 to 1, absent while unknown. text: the sentence under the row. small: the
-    monospaced line under the bar. label: what stands under the bubble.
+    monospaced line under the bar. label: what stands under the bubble. heard: the last
+    answer to a health check. ports: where the container listens instead.
     """
 
     replica: int
@@ -36,6 +37,8 @@ class Progress(TypedDict, total=False):
     small: str
     label: str
     tries: int
+    heard: str
+    ports: list[int]
 
 
 def _key(replica_id: int) -> str:

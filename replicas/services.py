@@ -117,3 +117,23 @@ def restart(replica: Replica, actor: AbstractBaseUser) -> bool:
         )
         signals.announce(endpoint.pk)
     return True
+
+
+def try_now(replica: Replica, actor: AbstractBaseUser) -> bool:
+    """End its back-off: the next try is due. False when it does not wait for one."""
+    now = timezone.now()
+    with transaction.atomic():
+        rows = Replica.objects.filter(
+            pk=replica.pk, state=ReplicaState.FAILED, retry_at__gt=now
+        )
+        if not rows.update(retry_at=now):
+            return False
+        endpoint = Endpoint.objects.get(pk=replica.endpoint_id)
+        timeline.record(
+            endpoint,
+            Reason.RESTARTED,
+            f"Replica {replica.number}, without waiting",
+            actor=actor.get_username(),
+        )
+        signals.announce(endpoint.pk)
+    return True

@@ -2,11 +2,16 @@
 
 facts      what is known when a page is drawn
 words      pieces of sentences that count by themselves in the browser
+remedies   what is wrong in three words, and what to press
+telling    a readout's shape, and pieces of several
+trouble    what is said of what failed
 readout    one headline and one sentence for the endpoint, worst first
 bubbles    one per replica, and dotted slots up to the maximum
 track      the four steps under the bubbles
 timeline   the events of one replica, for its dialog
 ribbons    the last hour, one line per replica
+tiers      hardware
+revisions  the numbered containers, and what each changed
 details    configuration, activity, notes
 listing    the rows and the tally of the endpoints list
 """

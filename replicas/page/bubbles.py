@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from replicas.page.facts import Facts, Seen
-from replicas.page.words import Part, Sentence, lasting, say
+from replicas.page.words import Part, Sentence, lasting, lower_first, say
 from replicas.states import ReplicaState
 
 
@@ -60,7 +60,7 @@ def caption(seen: Seen, facts: Facts) -> Sentence:
     """The word under the bubble, with how long or how much."""
     label, replica = seen.state.label, seen.replica
     if seen.state is ReplicaState.PULLING:
-        if facts.endpoint.container.build:
+        if facts.endpoint.spec.get("build"):
             label = "Building"
         text = seen.progress.get("label", label)
         return (Part(text, "progress", replica=replica.pk, field="label"),)
@@ -69,6 +69,8 @@ def caption(seen: Seen, facts: Facts) -> Sentence:
     if seen.state is ReplicaState.READY:
         at = replica.ready_at or replica.since
         return say(f"{label} ", lasting(at, facts.now, 60))
+    if seen.state is ReplicaState.FAILED and seen.trouble:
+        return say(seen.trouble)
     return say(label)
 
 
@@ -77,4 +79,6 @@ def spoken(seen: Seen) -> str:
     part = seen.part
     if seen.state is ReplicaState.PULLING and part is not None:
         return f"{seen.state.spoken}, {int(part * 10) * 10} percent"
+    if seen.state is ReplicaState.FAILED and seen.trouble:
+        return f"{seen.state.spoken}, {lower_first(seen.trouble)}"
     return seen.state.spoken

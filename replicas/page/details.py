@@ -10,11 +10,11 @@ from endpoints.models import Endpoint, Event
 from endpoints.states import Phase
 from endpoints.steps import title
 from replicas.models import Replica
-from replicas.page.readout import Readout
+from replicas.page.telling import Readout
+from replicas.page.tiers import hardware_words
 from replicas.page.words import Part, Sentence, say, since
 from replicas.progress import duration
 from replicas.states import ReplicaState
-from templates_app.models import Tier
 
 
 def url_note(endpoint: Endpoint, told: Readout, *, answered_before: bool) -> str:
@@ -34,22 +34,6 @@ def url_note(endpoint: Endpoint, told: Readout, *, answered_before: bool) -> str
 
 def scale_words(endpoint: Endpoint) -> str:
     return f"keep {endpoint.min_replicas}, up to {endpoint.max_replicas}"
-
-
-def hardware_words(tier: Tier) -> str:
-    """ "Medium: A10 24 GB, 8 cores, 30 GB memory"."""
-    what = tier.hardware
-    if tier.gpus and tier.gpu_memory_gb:
-        what += f" {tier.gpu_memory_gb} GB"
-    if tier.name != what:
-        what = f"{tier.name}: {what}"
-    cores = f"{tier.cores:g} core{'' if tier.cores == 1 else 's'}"
-    return f"{what}, {cores}, {tier.memory_gb} GB memory"
-
-
-def tier_words(tier: Tier) -> str:
-    """ "Medium, A10"; a tier that is named after its hardware is said once."""
-    return tier.name if tier.name == tier.hardware else f"{tier.name}, {tier.hardware}"
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from statistics import median
 
 from endpoints.models import Endpoint, Event
 from endpoints.steps import Reason, Row
 from replicas.models import Replica
+from replicas.page.remedies import Case, label
 from replicas.page.words import full_stop
 from replicas.progress import Progress
 from replicas.states import ReplicaState
+from templates_app.models import Tier
+from templates_app.spec import ContainerSpec
 
 ON_THE_WAY = (
     ReplicaState.STARTING,
@@ -61,14 +65,46 @@ class Seen:
     def part(self) -> float | None:
         return self.progress.get("part")
 
+    @cached_property
+    def spec(self) -> ContainerSpec:
+        """What it runs, which is not what is wanted while a change moves over."""
+        return self.replica.container
+
     @property
     def why(self) -> str:
         """Why it failed or waits, as sentences; "" when nothing is known."""
         replica = self.replica
         code, text = replica.exit_code, full_stop(replica.trouble_text)
-        if self.state is ReplicaState.FAILED and code is not None:
+        if self.state is ReplicaState.FAILED and code:
             return f"The container exited with code {code}. {text}".rstrip()
         return text
+
+    @property
+    def trouble(self) -> str:
+        """Its failure in two or three words; "" when it has no name."""
+        return label(self.replica.trouble, self.replica.exit_code)
+
+    @property
+    def mishap(self) -> Row | None:
+        """The newest row that says why it failed."""
+        return next((row for row in reversed(self.rows) if "trouble" in row.data), None)
+
+    @property
+    def tail(self) -> tuple[str, ...]:
+        """The last lines of its output, when it failed."""
+        row = self.mishap
+        return tuple(row.data.get("tail", ())) if row else ()
+
+    def case(self, larger: Tier | None = None) -> Case:
+        """What `remedies` needs to know. Ports: seen now, or when it failed."""
+        row = self.mishap
+        known = row.data.get("ports", ()) if row else ()
+        return Case(
+            trouble=self.replica.trouble,
+            code=self.replica.exit_code,
+            ports=tuple(self.progress.get("ports", known)),
+            larger=larger,
+        )
 
     @property
     def current(self) -> Row | None:
@@ -77,13 +113,40 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Rollout:
+    """A revision on its way, or one that was given up.
+
+    number, pk: of the revision that is wanted. done, total: replicas that run it and
+    are ready, of those wanted. stopped: it could not become ready, for the reason
+    `why`, and revision `serving` serves instead. failed: who tried it last.
+    """
+
+    number: int
+    pk: int = 0
+    done: int = 0
+    total: int = 0
+    stopped: bool = False
+    why: str = ""
+    serving: int = 0
+    failed: Seen | None = None
+
+    def tried_by(self, seen: Seen) -> bool:
+        return seen.replica.revision_id == self.pk
+
+
+@dataclass(frozen=True)
 class Facts:
-    """An endpoint, its living replicas in order of number, and the time."""
+    """An endpoint, its living replicas in order of number, and the time.
+
+    larger: the next tier with more memory, looked up when a replica had too little.
+    """
 
     endpoint: Endpoint
     now: datetime
     replicas: tuple[Seen, ...] = ()
     usual: Usual = field(default_factory=Usual)
+    rollout: Rollout | None = None
+    larger: Tier | None = None
 
     def of(self, *states: ReplicaState) -> list[Seen]:
         return [seen for seen in self.replicas if seen.state in states]

@@ -91,27 +91,44 @@ def _told(facts: Facts, paused_by: Event | None) -> Told:
         return say("Deleting"), (), "", ()
     if endpoint.paused:
         return _paused(facts, paused_by)
-    failed = facts.of(ReplicaState.FAILED)
-    quiet = facts.of(ReplicaState.UNHEALTHY)
-    ready = facts.of(ReplicaState.READY)
-    coming = [s for state in ON_THE_WAY for s in facts.of(state)]
-    stopping = facts.of(ReplicaState.STOPPING)
-    share = say(f"{len(ready)} of {len(facts.replicas)} ready") if ready else ()
+    ready = len(facts.of(ReplicaState.READY))
+    share = say(f"{ready} of {len(facts.replicas)} ready") if ready else ()
+    return _trouble(facts, share) or _course(facts, share)
+
+
+def _trouble(facts: Facts, share: Sentence) -> Told | None:
+    """What is wrong, worst first, in the order of the endpoint's page."""
+    way = facts.rollout if facts.rollout and facts.rollout.stopped else None
+    failed = [s for s in facts.of(ReplicaState.FAILED) if not (way and way.tried_by(s))]
     if failed:
-        why = failed[0].why.partition(". ")[0].rstrip(".")
+        why = failed[0].trouble or failed[0].why.partition(". ")[0].rstrip(".")
         when = say("Failed ", since(failed[0].replica.since, facts.now))
         return share or say("Failed"), say(why), "fail", when
-    if quiet:
+    if quiet := facts.of(ReplicaState.UNHEALTHY):
         at = quiet[0].replica.silent_since or quiet[0].replica.since
         silence = say("No answer for ", lasting(at, facts.now))
         return share or say("Not answering"), silence, "wait", ()
+    if way:
+        reason = say(f"Revision {way.number} did not become ready")
+        return share or say("Starting"), reason, "fail", ()
+    return None
+
+
+def _course(facts: Facts, share: Sentence) -> Told:
+    ready = facts.of(ReplicaState.READY)
+    coming = [s for state in ON_THE_WAY for s in facts.of(state)]
+    stopping = facts.of(ReplicaState.STOPPING)
+    way = facts.rollout
+    if way and (coming or ready):
+        moving = f"Moving to revision {way.number}: {way.done} of {way.total}"
+        return share or say("Starting"), say(moving), "", ()
     if coming:
         return _coming(facts, coming, share)
     if stopping:
         return share or say("Stopping"), say(f"{len(stopping)} stopping"), "", ()
     if ready:
         return _ready(facts, ready)
-    if endpoint.wanted_count:
+    if facts.endpoint.wanted_count:
         return say("Waiting"), say("The first replica is about to start"), "wait", ()
     about = facts.usual.start
     wait = f", about {duration(rounded(about))}" if about else ""

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-from endpoints.steps import Reason
-from replicas.page.facts import ON_THE_WAY, Facts, Seen, rounded
+from replicas.page import trouble
+from replicas.page.facts import ON_THE_WAY, Facts, Rollout, Seen, rounded
+from replicas.page.remedies import Act
+from replicas.page.telling import (
+    NOTIFY,
+    Readout,
+    port_act,
+    post,
+    present,
+    ready_of,
+    start_took,
+    step,
+)
 from replicas.page.words import (
     Part,
     Sentence,
@@ -14,64 +22,48 @@ from replicas.page.words import (
     elapsed,
     full_stop,
     lasting,
-    left,
     lower_first,
     say,
 )
 from replicas.progress import duration
 from replicas.states import ReplicaState
 
-Act = Literal["logs", "retry", "restart", "resume", "notify", "larger"]
-_PROBING = (Reason.PROBING_PORT, Reason.PROBING_HEALTH)
-_OUT_OF_MEMORY = 137
-
-
-@dataclass(frozen=True)
-class Readout:
-    """What the endpoint says about itself.
-
-    state: the status line's bubble. word: beside it, and in the tab's title.
-    replica: whom it is about, if about one. answering: some replica is ready.
-    """
-
-    state: str
-    word: str
-    headline: str
-    sentence: Sentence
-    acts: tuple[Act, ...] = ()
-    replica: Seen | None = None
-    answering: bool = False
-    part: float | None = None
-
-    @property
-    def tone(self) -> str:
-        tones = {"failed": "fail", "unhealthy": "wait", "waiting": "wait"}
-        return tones.get(self.state, "")
-
 
 def readout(facts: Facts) -> Readout:
     """The worst first: the first of these that fits speaks."""
-    endpoint = facts.endpoint
-    if endpoint.deleting:
-        return Readout(
-            "stopping",
-            "Deleting",
-            "Deleting",
-            say("Its replicas stop, then its name is free again."),
-        )
-    if endpoint.paused:
+    if facts.endpoint.deleting:
+        text = "Its replicas stop, then its name is free again."
+        return Readout("stopping", "Deleting", "Deleting", say(text))
+    if facts.endpoint.paused:
         return _paused(facts)
-    for state, tell in _WORST_FIRST:
-        if found := facts.of(state):
-            return tell(facts, found[0])
+    return _trouble(facts) or _course(facts)
+
+
+def _trouble(facts: Facts) -> Readout | None:
+    stopped = facts.rollout if facts.rollout and facts.rollout.stopped else None
+    # A replica of the revision that was given up is that story, told below.
+    failed = facts.of(ReplicaState.FAILED)
+    if told := [s for s in failed if not (stopped and stopped.tried_by(s))]:
+        return trouble.failed(facts, told[0])
+    if quiet := facts.of(ReplicaState.UNHEALTHY):
+        return trouble.unhealthy(facts, quiet[0])
+    if stopped:
+        return trouble.stopped_rollout(facts, stopped)
+    return None
+
+
+def _course(facts: Facts) -> Readout:
+    """What goes as it should."""
     coming = [s for state in ON_THE_WAY for s in facts.of(state)]
+    if facts.rollout and (coming or facts.of(ReplicaState.READY)):
+        return _moving(facts, facts.rollout, coming)
     if coming:
         return _coming(facts, coming)
     if facts.of(ReplicaState.STOPPING):
         return _stopping(facts)
     if facts.of(ReplicaState.READY):
         return _ready(facts)
-    if endpoint.wanted_count:
+    if facts.endpoint.wanted_count:
         return Readout(
             "waiting",
             "Waiting",
@@ -83,9 +75,10 @@ def readout(facts: Facts) -> Readout:
 
 def _paused(facts: Facts) -> Readout:
     sentence = say("Requests get a 503 until you resume. The URL stays the same.")
+    acts = (post("resume", "Resume", "play", facts.endpoint),)
     if facts.replicas:
-        return Readout("stopping", "Pausing", "Pausing", sentence, ("resume",))
-    return Readout("stopped", "Paused", "Paused", sentence, ("resume",))
+        return Readout("stopping", "Pausing", "Pausing", sentence, acts)
+    return Readout("stopped", "Paused", "Paused", sentence, acts)
 
 
 def _idle(facts: Facts) -> Readout:
@@ -102,63 +95,6 @@ def _idle(facts: Facts) -> Readout:
     )
 
 
-def _ready_of(facts: Facts, otherwise: str) -> str:
-    """ "2 of 3 ready", when some are ready and some are not."""
-    ready = len(facts.of(ReplicaState.READY))
-    return f"{ready} of {len(facts.replicas)} ready" if ready else otherwise
-
-
-def _failed(facts: Facts, seen: Seen) -> Readout:
-    alone = len(facts.replicas) == 1
-    replica = seen.replica
-    why = seen.why or "It gave no reason."
-    if replica.retry_at and replica.retry_at > facts.now:
-        sentence = say(
-            f"{why} It starts again in ", left(replica.retry_at, facts.now), "."
-        )
-        acts: tuple[Act, ...] = ("logs", "retry")
-    elif replica.exit_code == _OUT_OF_MEMORY:
-        sentence = say(f"{why} Move to a larger tier, or read the logs.")
-        acts = ("logs", "retry", "larger")
-    else:
-        sentence = say(f"{why} The logs show what it was doing.")
-        acts = ("logs", "retry")
-    return Readout(
-        "failed",
-        _ready_of(facts, "Failed"),
-        "The replica failed" if alone else f"{seen.name} failed",
-        sentence,
-        acts,
-        seen,
-        answering=bool(facts.of(ReplicaState.READY)),
-    )
-
-
-def _unhealthy(facts: Facts, seen: Seen) -> Readout:
-    spec = facts.endpoint.container
-    what = spec.health_path or f"Port {spec.port}"
-    quiet = seen.replica.silent_since or seen.replica.since
-    sentence = say(
-        f"{what} has not answered for ",
-        lasting(quiet, facts.now),
-        ". It gets no traffic until it does.",
-    )
-    if seen.why:
-        sentence = say(f"{seen.why} It gets no traffic until it does.")
-    alone = len(facts.replicas) == 1
-    return Readout(
-        "unhealthy",
-        _ready_of(facts, "Not answering"),
-        "Running, but not answering"
-        if alone
-        else f"{seen.name} is running, but not answering",
-        sentence,
-        ("logs", "restart"),
-        seen,
-        answering=bool(facts.of(ReplicaState.READY)),
-    )
-
-
 def _coming(facts: Facts, coming: list[Seen]) -> Readout:
     seen = coming[0]
     headline, sentence = step(facts, seen)
@@ -166,7 +102,7 @@ def _coming(facts: Facts, coming: list[Seen]) -> Readout:
     if ready:
         return Readout(
             ReplicaState.READY,
-            _ready_of(facts, ""),
+            ready_of(facts, ""),
             f"{ready} ready, {len(coming)} on the way",
             (Part(f"{seen.name}: {lower_first(headline)}, "), *_within(sentence)),
             replica=seen,
@@ -178,7 +114,7 @@ def _coming(facts: Facts, coming: list[Seen]) -> Readout:
         headline,
         headline if alone else f"{seen.name}: {lower_first(headline)}",
         sentence,
-        ("notify",),
+        present((port_act(facts, seen), NOTIFY)),
         seen,
         part=seen.part,
     )
@@ -189,51 +125,6 @@ def _within(sentence: Sentence) -> Sentence:
     if head.kind:
         return (head, *rest)
     return (Part(lower_first(head.text)), *rest)
-
-
-def step(facts: Facts, seen: Seen) -> tuple[str, Sentence]:
-    """What a replica on its way is doing: headline and sentence."""
-    row = seen.current
-    detail = full_stop(row.detail) if row else ""
-    if seen.state is ReplicaState.WAITING:
-        told = seen.why or detail
-        return "Waiting for hardware", say(told or "Asking for hardware.")
-    if seen.state is ReplicaState.ASSIGNED:
-        node = seen.replica.node_id
-        where = f"{seen.gpu} on {node}." if seen.gpu else f"On {node}." if node else ""
-        return "Hardware assigned", say(where or "The image comes next.")
-    if seen.state is ReplicaState.PULLING:
-        return _fetching(facts, seen)
-    if row is not None and row.reason in _PROBING:
-        return "Container started", _probing(facts, seen)
-    return "Starting the container", say(detail or "It has been asked to start.")
-
-
-def _fetching(facts: Facts, seen: Seen) -> tuple[str, Sentence]:
-    build = facts.endpoint.container.build
-    headline = "Building the image" if build else "Pulling the image"
-    text = rest(seen.progress.get("text", ""))
-    start = "It has just begun"
-    part = Part(text or start, "progress", replica=seen.replica.pk, field="rest")
-    return headline, say(part, "" if part.text.endswith(".") else ".")
-
-
-def rest(text: str) -> str:
-    """Progress without its leading percent, which stands under the bubble."""
-    head, comma, tail = text.partition(", ")
-    return tail if comma and head.endswith("%") else text
-
-
-def _probing(facts: Facts, seen: Seen) -> Sentence:
-    spec = facts.endpoint.container
-    what = spec.health_path or f"port {spec.port}"
-    usual, row = facts.usual.answer, seen.current
-    more = ""
-    if usual and row and row.at:
-        remaining = usual - (facts.now - row.at).total_seconds()
-        if remaining > 0:
-            more = f", usually about {duration(rounded(remaining))} more"
-    return say(f"Waiting for {what} to answer{more}.")
 
 
 def _stopping(facts: Facts) -> Readout:
@@ -248,7 +139,7 @@ def _stopping(facts: Facts) -> Readout:
         return Readout("stopping", "Stopping", "Stopping", sentence)
     return Readout(
         "ready",
-        _ready_of(facts, ""),
+        ready_of(facts, ""),
         f"{ready} ready, {len(stopping)} stopping",
         sentence,
         answering=True,
@@ -275,14 +166,27 @@ def _ready(facts: Facts) -> Readout:
     )
 
 
-def start_took(seen: Seen) -> float | None:
-    """Seconds from its first event to the first time it ran; None before that."""
-    ran = next((r.at for r in seen.rows if r.reason == Reason.RUNNING), None)
-    began = next((r.at for r in seen.rows if r.at), None)
-    return (ran - began).total_seconds() if ran and began else None
-
-
-_WORST_FIRST = (
-    (ReplicaState.FAILED, _failed),
-    (ReplicaState.UNHEALTHY, _unhealthy),
-)
+def _moving(facts: Facts, rollout: Rollout, coming: list[Seen]) -> Readout:
+    """One replica at a time goes over to another revision."""
+    ready = len(facts.of(ReplicaState.READY))
+    headline = (
+        f"Moving to revision {rollout.number}: {rollout.done} of {rollout.total} "
+        f"replica{'' if rollout.total == 1 else 's'}"
+    )
+    sentence = say("The old replicas finish their requests and stop.")
+    about: Seen | None = None
+    acts: tuple[Act, ...] = ()
+    if coming:
+        about = coming[0]
+        doing, more = step(facts, about)
+        sentence = (Part(f"{about.name}: {lower_first(doing)}. "), *more)
+        acts = present((port_act(facts, about),))
+    return Readout(
+        "ready" if ready or about is None else about.state,
+        f"Moving to revision {rollout.number}",
+        headline,
+        sentence,
+        acts,
+        about,
+        answering=bool(ready),
+    )

@@ -9,7 +9,9 @@ from typing import Literal
 from endpoints.steps import Reason, Row
 from replicas.page.bubbles import caption
 from replicas.page.facts import Facts, Seen
-from replicas.page.readout import start_took
+from replicas.page.remedies import Act
+from replicas.page.telling import LOGS, port_act, present, start_took
+from replicas.page.trouble import failed_acts, next_try
 from replicas.page.words import Part, Sentence, clock, elapsed, lasting, say
 from replicas.states import ReplicaState
 
@@ -17,6 +19,8 @@ from replicas.states import ReplicaState
 @dataclass(frozen=True)
 class Line:
     """One event. `meter` is how far, 0 to 1, and None where nothing is measured.
+
+    tail: the last lines of output, for what failed.
 
     key: stable while the line exists. kind: the stylesheet's data-kind.
     """
@@ -30,6 +34,7 @@ class Line:
     at: Sentence = ()
     meter: float | None = None
     small: Sentence = ()
+    tail: tuple[str, ...] = ()
 
     @property
     def meter_width(self) -> str:
@@ -54,6 +59,7 @@ class Dialog:
     lines: tuple[Line, ...]
     answering: bool
     ended: bool
+    acts: tuple[Act, ...] = ()
 
 
 # steps.py says "stop" where the stylesheet says "end".
@@ -82,12 +88,23 @@ def dialog(seen: Seen, facts: Facts) -> Dialog:
         ),
         answering=seen.state is ReplicaState.READY,
         ended=seen.state is ReplicaState.STOPPED,
+        acts=_acts(seen, facts),
     )
+
+
+def _acts(seen: Seen, facts: Facts) -> tuple[Act, ...]:
+    """What helps a replica that failed, or listens elsewhere; not the logs, which are
+    always there."""
+    if seen.state is ReplicaState.STARTING:
+        return present((port_act(facts, seen),))
+    if seen.state is not ReplicaState.FAILED:
+        return ()
+    return tuple(act for act in failed_acts(facts, seen) if act is not LOGS)
 
 
 def _gpu(seen: Seen, facts: Facts) -> str:
     """What it holds; once that is given back, what its story says it had."""
-    if not facts.endpoint.tier.gpus:
+    if not seen.replica.tier.gpus:
         return "None needed"
     if seen.gpu:
         return seen.gpu
@@ -126,12 +143,19 @@ def _line(seen: Seen, facts: Facts, row: Row, number: int) -> Line:
         kind="ready"
         if row.reason == Reason.RUNNING
         else _KINDS.get(row.kind, row.kind),
-        more=(_told(seen, "text", detail),) if going else say(detail),
+        more=_more(seen, facts, row, detail, going=going),
         took=took,
         at=(clock(row.at),) if row.at else (),
         meter=(seen.part or 0) if fetching else None,
         small=(_told(seen, "small", ""),) if fetching else (),
+        tail=tuple(row.data.get("tail", ())),
     )
+
+
+def _more(seen: Seen, facts: Facts, row: Row, detail: str, *, going: bool) -> Sentence:
+    if going and row.reason == Reason.BACKING_OFF:
+        return next_try(facts, seen)
+    return (_told(seen, "text", detail),) if going else say(detail)
 
 
 def _told(seen: Seen, field: Literal["text", "small"], otherwise: str) -> Part:

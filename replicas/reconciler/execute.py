@@ -11,13 +11,13 @@ from django.utils import timezone
 
 from endpoints import revisions
 from endpoints.steps import Reason
-from replicas import booking, doorbell, ports, progress, services
+from replicas import booking, doorbell, progress, services
 from replicas.engine import get_engine
 from replicas.engine.base import EngineError, EngineUnreachable, GpuLost, Observed
 from replicas.logs import store
 from replicas.models import Gpu, Replica
 from replicas.progress import duration
-from replicas.reconciler import launch, words
+from replicas.reconciler import failing, launch, words
 from replicas.reconciler.failing import fail
 from replicas.reconciler.observe import NO_HARDWARE, Scene
 from replicas.reconciler.plan import (
@@ -193,12 +193,12 @@ def _exited(replica: Replica, container: Observed | None) -> Done:
     code = container.exit_code if container else None
     if code is None:
         return _gone(replica, container)
-    fail(
+    failing.exited(
         replica,
-        Reason.EXITED,
+        code,
         oom=bool(container and container.oom),
-        code=code,
-        tail=get_engine().tail(container.id, 20) if container else [],
+        error=container.error if container else "",
+        tail=_tail(container),
     )
     return Done(changed=True, routes=True)
 
@@ -214,17 +214,13 @@ def _gone(replica: Replica, _: Observed | None) -> Done:
 
 
 def _timeout(replica: Replica, container: Observed | None) -> Done:
-    limit = duration(replica.endpoint.start_timeout)
-    text = f"The container started but did not answer within {limit}."
-    heard = ports.hint(replica.container_id, replica.container.port)
-    fail(
-        replica,
-        Reason.START_TIMEOUT,
-        f"{text} {heard}".strip(),
-        trouble="StartTimedOut",
-        what=launch.what(replica),
-    )
+    failing.timed_out(replica, _tail(container))
     return Done(changed=True, routes=True)
+
+
+def _tail(container: Observed | None) -> list[str]:
+    lines = failing.TAIL_LINES
+    return get_engine().tail(container.id, lines) if container else []
 
 
 def _restart_silent(replica: Replica, _: Observed | None) -> Done:

@@ -9,7 +9,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from endpoints.steps import Reason, title
-from replicas import services
+from replicas import ports, progress, services
+from replicas.engine.contexts import resolve
 from replicas.logs import store
 from replicas.models import Replica
 from replicas.progress import duration
@@ -32,6 +33,45 @@ def failures_after(replica: Replica, now: datetime) -> int:
     return replica.failures + 1
 
 
+def exited(
+    replica: Replica, code: int, *, oom: bool, error: str, tail: Sequence[str]
+) -> bool:
+    """Its container ended by itself; an exit code of 0 is told as no crash.
+
+    error: why it could not run, as far as the engine knows.
+    """
+    return fail(
+        replica,
+        Reason.EXITED if code else Reason.ENDED,
+        words.exited(code, oom, replica.tier.memory_gb, error),
+        trouble=words.exit_trouble(code, oom),
+        code=code,
+        tail=tail,
+    )
+
+
+def timed_out(replica: Replica, tail: Sequence[str]) -> bool:
+    """It never answered within the start timeout: say what was heard instead."""
+    spec = replica.container
+    limit = duration(replica.endpoint.start_timeout)
+    last = progress.read([replica.pk]).get(replica.pk, {}).get("heard", "")
+    seen = ports.look(replica.container_id, spec.port, resolve(spec.image, spec.build))
+    # An answer to the health check came from the right port.
+    found = () if last.isdigit() else seen.ports
+    trouble = "WrongPort" if found else "StartTimedOut"
+    if spec.health_path and last.isdigit():
+        trouble = "HealthCheckFailed"
+    return fail(
+        replica,
+        Reason.START_TIMEOUT,
+        words.no_answer(spec.health_path, last, limit, seen.text),
+        trouble=trouble,
+        tail=tail,
+        what=spec.health_path or f"Port {spec.port}",
+        ports=list(found),
+    )
+
+
 def fail(
     replica: Replica,
     reason: Reason,
@@ -39,19 +79,19 @@ def fail(
     *,
     trouble: str = "",
     code: int | None = None,
-    oom: bool = False,
     tail: Sequence[str] = (),
     **data: object,
 ) -> bool:
-    """Move it to failed, with one line for the reason and one for the next try."""
+    """Move it to failed, with one line for the reason and one for the next try.
+
+    tail: its last lines of output. data: further facts for the event.
+    """
     now = timezone.now()
     count = failures_after(replica, now)
     delay = backoff(count)
-    if reason is Reason.EXITED:
-        memory = replica.tier.memory_gb
-        message = words.exited(code, oom, memory)
-        trouble = "OutOfMemory" if oom and code == 137 else "Exited"
-    if reason is Reason.EXITED and code is not None:
+    trouble = trouble or reason.value
+    data["trouble"] = trouble
+    if code is not None:
         data["code"] = code
     # What a container or its engine wrote may have a secret in it.
     mask = store.masker_for(replica.endpoint_id).mask
@@ -65,8 +105,8 @@ def fail(
             failures=count,
             retry_at=now + timedelta(seconds=delay),
             exit_code=code,
-            trouble=trouble or reason.value,
-            trouble_text=message or title(reason, {"code": code}),
+            trouble=trouble,
+            trouble_text=message or title(reason, data),
         )
         if not moved:
             return False

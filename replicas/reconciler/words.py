@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from replicas.line import Standing
 from templates_app.models import Tier
 
+# Exit codes: killed, which is the kernel's doing when memory ran out; and a program
+# that is not there or cannot be run.
+OUT_OF_MEMORY = 137
+NO_COMMAND = (126, 127)
+
 PAUSED = "Somebody paused its container. “docker unpause” lets it go on."
 
 
@@ -61,12 +66,17 @@ def gpu_lost(gone: Sequence[tuple[str, str, str]]) -> str:
     return f"{who} stopped reporting. A new replica starts on another as it comes free."
 
 
-def exited(code: int | None, oom: bool, memory_gb: int) -> str:
-    """Why it ended, as far as that is known; "" when the code says it all."""
-    if oom and code == 137:
-        return f"Out of memory: it used all of its {memory_gb} GB."
+def exited(code: int | None, oom: bool, memory_gb: int, error: str = "") -> str:
+    """Why it ended, as far as that is known; "" when the code says it all.
+
+    error: what the engine knows of a program that could not be run.
+    """
+    if oom and code == OUT_OF_MEMORY:
+        return f"Out of memory: it used {memory_gb:.1f} of {memory_gb} GB."
+    if code in NO_COMMAND and error:
+        return error
     known = {
-        0: "It ended by itself.",
+        0: "Its program finished with exit code 0. A server has to keep running.",
         126: "The command could not be run: it is not a program.",
         127: "The command was not found in the image.",
         137: "It was killed.",
@@ -74,3 +84,23 @@ def exited(code: int | None, oom: bool, memory_gb: int) -> str:
         143: "It was asked to end from outside.",
     }
     return known.get(code, "") if code is not None else ""
+
+
+def exit_trouble(code: int | None, oom: bool) -> str:
+    """One word for why it ended."""
+    if oom and code == OUT_OF_MEMORY:
+        return "OutOfMemory"
+    if code in NO_COMMAND:
+        return "NoSuchCommand"
+    return "Ended" if code == 0 else "Exited"
+
+
+def no_answer(path: str, heard: str, limit: str, hint: str) -> str:
+    """Why a start took too long. heard: the last answer to a health check, such as
+    "404"; hint: where it listens instead."""
+    if path and heard.isdigit():
+        return (
+            f"{path} answered {heard}, never 200, for {limit}. Change the health check "
+            "path, or make the container answer it with 200."
+        )
+    return f"The container started but did not answer within {limit}. {hint}".rstrip()

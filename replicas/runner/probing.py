@@ -16,7 +16,10 @@ from dataclasses import dataclass
 import aiohttp
 from django.utils import timezone
 
+from endpoints import live
+from endpoints.models import Endpoint
 from replicas import ports, progress
+from replicas.engine.contexts import resolve
 from replicas.models import Replica
 from replicas.runner.jobs import Jobs
 from replicas.runner.looking import look
@@ -43,6 +46,7 @@ class Probe:
     port: int
     path: str
     container_id: str
+    image: str
     starting: bool
 
 
@@ -79,7 +83,7 @@ class Prober:
     async def _until_it_answers(self, key: Key, probe: Probe) -> None:
         slow = 5.0 if probe.path else 2.0
         begun = told = time.monotonic()
-        hint, looked = "", 0.0
+        hint, looked = ports.Heard(), 0.0
         for tries, pause in enumerate(pauses(slow), start=1):
             heard = await self._ask(probe)
             if not heard:
@@ -87,15 +91,20 @@ class Prober:
                     await look(probe.endpoint_id)
                 return
             now = time.monotonic()
-            if not probe.path and now - max(begun, looked) >= _LOOK_AT_PORTS:
-                hint, looked = (
-                    await in_thread(ports.hint, probe.container_id, probe.port),
-                    now,
-                )
-            if now - told >= 1.0:
+            other = False
+            if heard.isdigit():
+                hint = ports.Heard()  # the port is right
+            elif now - max(begun, looked) >= _LOOK_AT_PORTS:
+                before, looked = hint, now
+                hint = await in_thread(_listens, probe)
+                other = hint.ports != before.ports
+            if other or now - told >= 1.0:
                 told = now
-                seen = starting_progress(key[0], probe, tries, pause, hint or heard)
+                seen = starting_progress(key[0], probe, tries, pause, heard, hint)
                 await in_thread(progress.write, probe.endpoint_id, seen)
+            if other:
+                # Pages have a button for it, which progress alone does not draw.
+                await in_thread(_tell_pages, probe.endpoint_id)
             await asyncio.sleep(pause)
 
     async def _as_long_as_it_serves(self, key: Key, probe: Probe) -> None:
@@ -144,18 +153,39 @@ class Prober:
 
 
 def starting_progress(
-    replica_id: int, probe: Probe, tries: int, pause: float, heard: str
+    replica_id: int,
+    probe: Probe,
+    tries: int,
+    pause: float,
+    heard: str,
+    hint: ports.Heard,
 ) -> progress.Progress:
     """The sentence under "Waiting for … to answer" (GUIDE §5)."""
     every = f", every {pause:.0f} s" if pause >= 1 else ""
     text = f"Tried {tries} times{every}."
-    if probe.path:
+    if hint.text:
+        text += f" {hint.text}"
+    elif probe.path:
         text += f" Last answer: {heard}."
-    elif heard.startswith(("Nothing", "It listens")):
-        text += f" {heard}"
     else:
         text += " No health check is set, so an open port counts as ready."
-    return {"replica": replica_id, "state": "starting", "text": text}
+    return {
+        "replica": replica_id,
+        "state": "starting",
+        "text": text,
+        "heard": heard,
+        "ports": list(hint.ports),
+    }
+
+
+def _listens(probe: Probe) -> ports.Heard:
+    return ports.look(probe.container_id, probe.port, probe.image)
+
+
+def _tell_pages(endpoint_id: int) -> None:
+    rows = Endpoint.objects.filter(pk=endpoint_id)
+    for owner in rows.values_list("owner_id", flat=True):
+        live.changed(endpoint_id, owner)
 
 
 def _wanted() -> dict[Key, Probe]:
@@ -174,6 +204,7 @@ def _wanted() -> dict[Key, Probe]:
             port=spec.port,
             path=spec.health_path,
             container_id=replica.container_id,
+            image=resolve(spec.image, spec.build),
             starting=starting,
         )
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from endpoints import steps
-from endpoints.models import Endpoint, Event
+from endpoints.models import Endpoint, Event, Revision
 from endpoints.steps import Reason
 from replicas.models import Replica
 from replicas.page.facts import Facts, Seen, Usual
@@ -87,12 +87,33 @@ def seen(state, number=1, *, events=(), progress=None, gpu="A10 24 GB", **column
     )
 
 
-def facts(*replicas, usual=None, **columns):
+def facts(*replicas, usual=None, rollout=None, larger=None, **columns):
+    """Replicas run the endpoint's own revision, unless they were given another."""
+    wanted = endpoint(**columns)
+    for each in replicas:
+        place(each, wanted)
     return Facts(
-        endpoint=endpoint(**columns),
+        endpoint=wanted,
         now=NOW,
         replicas=tuple(replicas),
         usual=usual or Usual(),
+        rollout=rollout,
+        larger=larger,
+    )
+
+
+def place(each, wanted):
+    """Make `each` a replica of this endpoint."""
+    each.replica.endpoint = wanted
+    if each.replica.revision_id is None:
+        each.replica.revision = revision(wanted.revision, wanted)
+    return each
+
+
+def revision(number, wanted=None, **columns):
+    wanted = wanted or endpoint()
+    return Revision(
+        pk=number, number=number, spec=wanted.spec, tier=wanted.tier, **columns
     )
 
 

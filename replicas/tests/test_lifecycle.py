@@ -115,7 +115,9 @@ def test_a_clean_exit_is_said_so_and_backs_off_all_the_same(house):
     house.world.crash(replica.container_id, code=0)
     house.settle(endpoint)
     replica.refresh_from_db()
-    assert replica.trouble_text == "It ended by itself."
+    assert replica.trouble == "Ended"
+    assert "exit code 0" in replica.trouble_text
+    assert "ContainerEnded" in house.story(endpoint)
     assert replica.failures == 3
     assert round((replica.retry_at - replica.since).total_seconds()) == 40
 

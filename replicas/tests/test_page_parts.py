@@ -20,6 +20,7 @@ from replicas.tests.page_facts import (
     endpoint,
     event,
     facts,
+    place,
     seen,
     start,
     text,
@@ -161,7 +162,10 @@ def test_a_running_replica_ends_with_running_once():
 def test_a_stopped_replica_is_complete():
     events = [*start(4000), event(Reason.STOPPING, 3010), event(Reason.STOPPED, 3000)]
     known = facts()
-    told = dialog(seen("stopped", events=events, gpu="", since=ago(3000)), known)
+    ended = place(
+        seen("stopped", events=events, gpu="", since=ago(3000)), known.endpoint
+    )
+    told = dialog(ended, known)
     assert told.ended
     assert told.gpu == "A10 24 GB"
     assert (told.took_word, text(told.took)) == ("Lasted", "16 min 40 s")

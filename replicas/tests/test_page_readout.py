@@ -5,11 +5,24 @@ from datetime import timedelta
 import pytest
 
 from endpoints.steps import Reason
-from replicas.page.facts import Usual
-from replicas.page.readout import readout, rest
-from replicas.tests.page_facts import NOW, ago, event, facts, seen, start, text
+from replicas.page.facts import Rollout, Usual
+from replicas.page.readout import readout
+from replicas.page.telling import rest
+from replicas.tests.page_facts import (
+    NOW,
+    ago,
+    event,
+    facts,
+    revision,
+    seen,
+    start,
+    text,
+)
 
 READY = {"ready_at": ago(20), "since": ago(20), "events": start(122)}
+STOPPED = Rollout(
+    4, pk=4, stopped=True, serving=3, why="The registry answered “not found”."
+)
 PULLING = {"text": "48%, 4.7 of 9.8 GB, about 28 s left", "part": 0.48}
 
 
@@ -25,12 +38,14 @@ def cases():
         facts(
             seen(
                 "failed",
+                trouble="RegistryUnreachable",
                 trouble_text="No registry answered",
+                failures=2,
                 retry_at=NOW + timedelta(seconds=80),
             )
         ),
-        ("failed", "Failed", "The replica failed"),
-        "No registry answered. It starts again in 1 min 20 s.",
+        ("failed", "Registry unreachable", "The replica failed"),
+        "No registry answered. Restart 2 follows in 1 min 20 s.",
     )
     yield (
         "out of memory",
@@ -38,13 +53,104 @@ def cases():
             seen(
                 "failed",
                 exit_code=137,
-                trouble_text="Out of memory: it used all of its 30 GB.",
+                trouble="OutOfMemory",
+                trouble_text="Out of memory: it used 30.0 of 30 GB.",
+                failures=1,
+                retry_at=ago(1),
             )
         ),
-        ("failed", "Failed", "The replica failed"),
+        ("failed", "Out of memory", "The replica failed"),
         "The container exited with code 137. "
-        "Out of memory: it used all of its 30 GB. "
-        "Move to a larger tier, or read the logs.",
+        "Out of memory: it used 30.0 of 30 GB. Restart 1 follows now.",
+    )
+    yield (
+        "ended by itself",
+        facts(
+            seen(
+                "failed",
+                exit_code=0,
+                trouble="Ended",
+                trouble_text="Its program finished with exit code 0.",
+                failures=1,
+                retry_at=NOW + timedelta(seconds=10),
+            )
+        ),
+        ("failed", "Ended by itself", "The replica ended by itself"),
+        "Its program finished with exit code 0. Restart 1 follows in 10 s.",
+    )
+    yield (
+        "a rollout that stopped",
+        facts(seen("ready", 1, **READY), rollout=STOPPED),
+        ("ready", "Revision 4 failed", "Revision 4 did not become ready"),
+        "Revision 3 keeps serving. The registry answered “not found”.",
+    )
+    yield (
+        "a rollout that stopped, and the replica that failed in it",
+        facts(
+            seen("ready", 1, **READY),
+            seen("failed", 2, revision=revision(4)),
+            rollout=STOPPED,
+        ),
+        ("ready", "Revision 4 failed", "Revision 4 did not become ready"),
+        "Revision 3 keeps serving. The registry answered “not found”.",
+    )
+    yield (
+        "a rollout that stopped, and nothing is ready",
+        facts(seen("starting", 1), rollout=STOPPED),
+        ("starting", "Revision 4 failed", "Revision 4 did not become ready"),
+        "Revision 3 serves in its place. The registry answered “not found”.",
+    )
+    yield (
+        "a replica that serves failed too: that is worse",
+        facts(seen("failed", 1, trouble_text="Gone"), rollout=STOPPED, revision=3),
+        ("failed", "Failed", "The replica failed"),
+        "Gone. The logs show what it was doing.",
+    )
+    yield (
+        "moving to a revision",
+        facts(
+            seen("ready", 1, **READY),
+            seen("ready", 2, **READY),
+            seen("pulling", 3, events=start(30, upto="PullingImage"), progress=PULLING),
+            rollout=Rollout(4, done=1, total=3),
+        ),
+        (
+            "ready",
+            "Moving to revision 4",
+            "Moving to revision 4: 1 of 3 replicas",
+        ),
+        "Replica 3: pulling the image. 4.7 of 9.8 GB, about 28 s left.",
+    )
+    yield (
+        "moving, the old ones are going",
+        facts(
+            seen("ready", 1, **READY),
+            seen("stopping", 2),
+            rollout=Rollout(4, done=1, total=1),
+        ),
+        (
+            "ready",
+            "Moving to revision 4",
+            "Moving to revision 4: 1 of 1 replica",
+        ),
+        "The old replicas finish their requests and stop.",
+    )
+    yield (
+        "listens elsewhere",
+        facts(
+            seen(
+                "starting",
+                events=start(76, upto="WaitingForPort"),
+                progress={
+                    "text": "Tried 9 times, every 2 s. Nothing listens on 3000. "
+                    "The container listens on 7860.",
+                    "ports": [7860],
+                },
+            )
+        ),
+        ("starting", "Container started", "Container started"),
+        "Tried 9 times, every 2 s. Nothing listens on 3000. "
+        "The container listens on 7860.",
     )
     yield (
         "one failed beside a ready one",

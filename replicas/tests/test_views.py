@@ -4,6 +4,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.urls import reverse
 
+from endpoints import revisions, services
 from endpoints.models import Event
 from endpoints.steps import Reason
 from endpoints.tests.factories import (
@@ -259,7 +260,7 @@ def test_the_list_shows_mine_only(as_alice, drawing):
     assert "of-bob" not in html
 
 
-def test_the_list_asks_as_much_for_ten_as_for_one(
+def test_the_list_asks_as_much_for_thirty_as_for_three(
     as_alice, alice, django_assert_num_queries
 ):
     def make(number):
@@ -271,11 +272,22 @@ def test_the_list_asks_as_much_for_ten_as_for_one(
             replica = ReplicaFactory(endpoint=endpoint, node=node, state="pulling")
             GpuFactory(node=node, replica=replica)
             EventFactory(endpoint=endpoint, reason=Reason.PAUSED, actor="alice")
+            if n % 3 == 1:
+                give_up(endpoint)
 
     make(0)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(12):
         as_alice.get("/endpoints/")
-    for number in (3, 6, 9):
+    for number in range(3, 30, 3):
         make(number)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(12):
         as_alice.get("/endpoints/")
+
+
+def give_up(endpoint):
+    """Its newest revision could not become ready; the first one serves."""
+    revisions.settle(revisions.wanted(endpoint))
+    changed = {**endpoint.spec, "image": "lab/none:9"}
+    services.change(endpoint, "alice", spec=changed)
+    endpoint.refresh_from_db()
+    revisions.stop(revisions.wanted(endpoint), 1, "The registry answered “not found”.")

@@ -1,29 +1,26 @@
-"""Gathers what the pages show, and draws their fragments.
-
-A fragment is one element with an id; page and socket draw it from the same partial of
-the same template, so that a swapped fragment is what a reload would have shown.
-"""
+"""One endpoint with its replicas."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from django.template.loader import render_to_string
 from django.utils import timezone
 
 from endpoints import steps
 from endpoints.models import Endpoint, Event
 from endpoints.steps import Reason
 from replicas import progress
-from replicas.hardware import hardware_for
+from replicas.fragments.rollouts import larger_tier, last_to_try, rollout_of
 from replicas.models import Gpu, Replica
-from replicas.page import details, listing
+from replicas.page import details, revisions
 from replicas.page.bubbles import bubbles
 from replicas.page.facts import HISTORY_REASONS, Facts, Seen, Usual, usual_times
 from replicas.page.readout import readout
 from replicas.page.ribbons import ribbons
+from replicas.page.tiers import tier_words
 from replicas.page.timeline import dialog
 from replicas.page.track import track
 from replicas.states import ReplicaState
@@ -35,56 +32,25 @@ EARLIER_SHOWN = 5
 _HISTORY_EVENTS = 150
 _SIBLINGS = 20
 
-# Element id -> the partial that draws it.
-ENDPOINT_FRAGMENTS = {
-    name: f"replicas/endpoint.html#{name}"
-    for name in (
-        "ep-status",
-        "ep-menu",
-        "ep-url-state",
-        "ep-scale",
-        "ep-panel",
-        "ep-earlier",
-        "ep-config",
-        "ep-activity",
-    )
-}
-DIALOG = "replica-detail"
-DIALOG_FRAGMENTS = {DIALOG: "replicas/dialog.html"}
-LIST_FRAGMENTS = {
-    name: f"replicas/list.html#{name}" for name in ("list-tally", "list-rows")
-}
-HARDWARE_FRAGMENTS = {
-    "gpu-meter": "replicas/meter.html",
-    "engine-down": "console/engine.html",
-}
 
-
-def draw(fragments: dict[str, str], context: dict[str, Any]) -> dict[str, str]:
-    """HTML by element id."""
-    return {
-        element: render_to_string(template, context)
-        for element, template in fragments.items()
-    }
-
-
-def hardware_context(user_id: int | None) -> dict[str, Any]:
-    return {"hardware": hardware_for(user_id)}
-
-
-# --- One endpoint --------------------------------------------------------------
 def endpoint_context(endpoint: Endpoint, *, replica_id: int | None) -> dict[str, Any]:
     """Everything the endpoint's page shows; `dialog` when a replica is named."""
     now = timezone.now()
     shown = _replicas_of(endpoint, replica_id)
     alive = [r for r in shown if r.state != ReplicaState.STOPPED]
-    told = _events_of(endpoint, [r.pk for r in shown])
+    revision, way = rollout_of(endpoint, alive)
+    tried = last_to_try(endpoint, way) if way and way.stopped else None
+    told = _events_of(endpoint, [r.pk for r in _with(shown, tried)])
     own = endpoint.events.filter(replica_id=None).order_by("-at", "-id")
+    if way and tried:
+        way = replace(way, failed=_seen([tried], told)[0])
     facts = Facts(
         endpoint=endpoint,
         now=now,
-        replicas=_seen(endpoint, alive, told),
+        replicas=_seen(alive, told),
         usual=_usual_of(endpoint, alive),
+        rollout=way,
+        larger=larger_tier(_with(alive, tried)),
     )
     said = readout(facts)
     numbers = {r.pk: r.number for r in shown}
@@ -92,19 +58,20 @@ def endpoint_context(endpoint: Endpoint, *, replica_id: int | None) -> dict[str,
     answered = any(
         event.reason == Reason.RUNNING for events in told.values() for event in events
     )
-    way = track(facts, said.replica)
+    steps_taken = track(facts, said.replica)
     context = {
         "endpoint": endpoint,
         "now": now,
         "said": said,
         "bubbles": bubbles(facts),
-        "track": way,
+        "track": steps_taken,
         "ribbons": ribbons(numbers, flat, now),
-        "ribbons_hidden": bool(way) and len(facts.replicas) < 2,
+        "ribbons_hidden": bool(steps_taken) and len(facts.replicas) < 2,
         "scale_words": details.scale_words(endpoint),
-        "tier_words": details.tier_words(endpoint.tier),
+        "tier_words": tier_words(endpoint.tier),
         "url_note": details.url_note(endpoint, said, answered_before=answered),
         "settings": details.configuration(endpoint),
+        "revision": revisions.in_use(revision, way, now) if revision else (),
         "deeds": details.activity(own[:ACTIVITY_SHOWN], now),
         "earlier": details.earlier(
             [r for r in shown if r.state == ReplicaState.STOPPED][:EARLIER_SHOWN], now
@@ -117,13 +84,20 @@ def endpoint_context(endpoint: Endpoint, *, replica_id: int | None) -> dict[str,
 
 def _replicas_of(endpoint: Endpoint, replica_id: int | None) -> list[Replica]:
     """The living by number, then those that ended, the newest first."""
-    everyone = endpoint.replicas.prefetch_related("gpus")
+    everyone = endpoint.replicas.select_related("revision__tier")
+    everyone = everyone.prefetch_related("gpus")
     alive = list(everyone.alive().order_by("number", "id"))
     ended = everyone.filter(state=ReplicaState.STOPPED).order_by("-since", "-id")
     recent = list(ended[:EARLIER_SHOWN])
     if replica_id is not None and all(r.pk != replica_id for r in (*alive, *recent)):
         recent.extend(everyone.filter(pk=replica_id))
     return alive + recent
+
+
+def _with(replicas: Sequence[Replica], other: Replica | None) -> list[Replica]:
+    if other is None or any(r.pk == other.pk for r in replicas):
+        return list(replicas)
+    return [*replicas, other]
 
 
 def _events_of(endpoint: Endpoint, ids: Sequence[int]) -> dict[int, list[Event]]:
@@ -135,10 +109,10 @@ def _events_of(endpoint: Endpoint, ids: Sequence[int]) -> dict[int, list[Event]]
 
 
 def _seen(
-    endpoint: Endpoint, replicas: Sequence[Replica], told: dict[int, list[Event]]
+    replicas: Sequence[Replica], told: dict[int, list[Event]]
 ) -> tuple[Seen, ...]:
     how_far = progress.read(r.pk for r in replicas if r.state != ReplicaState.STOPPED)
-    spec = endpoint.container
+    specs = {r.pk: r.container for r in replicas}
     return tuple(
         Seen(
             replica=replica,
@@ -147,9 +121,9 @@ def _seen(
                     told.get(replica.pk, ()),
                     coming=steps.ahead(
                         replica.state,
-                        port=spec.port,
-                        path=spec.health_path,
-                        build=bool(spec.build),
+                        port=specs[replica.pk].port,
+                        path=specs[replica.pk].health_path,
+                        build=bool(specs[replica.pk].build),
                     ),
                 )
             ),
@@ -196,44 +170,5 @@ def _dialog(
     seen = [s for s in facts.replicas if s.replica.pk == replica_id]
     if not seen:
         replica = [r for r in shown if r.pk == replica_id]
-        seen = list(_seen(facts.endpoint, replica, told))
+        seen = list(_seen(replica, told))
     return dialog(seen[0], facts) if seen else None
-
-
-# --- The list --------------------------------------------------------------------
-def list_context(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
-    """The list page. `endpoints` with their tiers; three more queries at most."""
-    now = timezone.now()
-    alive: dict[int, list[Replica]] = defaultdict(list)
-    ids = [e.pk for e in endpoints]
-    for replica in Replica.objects.alive().filter(endpoint_id__in=ids):
-        alive[replica.endpoint_id].append(replica)
-    how_far = progress.read(
-        r.pk
-        for replicas in alive.values()
-        for r in replicas
-        if r.state in (ReplicaState.PULLING, ReplicaState.STARTING)
-    )
-    paused = _pauses([e.pk for e in endpoints if e.paused])
-    lines = []
-    for endpoint in endpoints:
-        seen = tuple(
-            Seen(replica=r, last_progress=how_far.get(r.pk)) for r in alive[endpoint.pk]
-        )
-        facts = Facts(endpoint=endpoint, now=now, replicas=seen)
-        lines.append(listing.line(facts, paused.get(endpoint.pk)))
-    return {
-        "now": now,
-        "lines": lines,
-        "tally": listing.tally(endpoints),
-        "coming": {
-            pk
-            for pk, replicas in alive.items()
-            if any(details.is_coming(r.state) for r in replicas)
-        },
-    }
-
-
-def _pauses(endpoint_ids: Sequence[int]) -> dict[int, Event]:
-    events = Event.objects.filter(endpoint_id__in=endpoint_ids, reason=Reason.PAUSED)
-    return {event.endpoint_id: event for event in events.order_by("at", "id")}
