@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import requests
 from django.conf import settings
 from docker import APIClient
-from docker.errors import APIError, DockerException
+from docker.errors import APIError
 
-from replicas.engine import config, errors, names, procnet, translate
+from replicas.engine import (
+    config,
+    errors,
+    finding_gpus,
+    helpers,
+    names,
+    procnet,
+    translate,
+)
 from replicas.engine.base import (
+    EngineError,
     EngineRefused,
+    FoundGpu,
     ImageInfo,
     NodeInfo,
     Observed,
+    VolumeInUse,
     Wanted,
 )
+from replicas.engine.spoken import spoken
 
 log = logging.getLogger(__name__)
 
@@ -43,23 +52,29 @@ class DockerEngine:
         self.host = host or settings.ALIGHT_DOCKER_HOST
         self.installation = installation or settings.ALIGHT_INSTALLATION
         self._lock = threading.Lock()
+        self._finding = threading.Lock()
         self._api: APIClient | None = None
         self._node: NodeInfo | None = None
 
     # --- Looking -------------------------------------------------------------
     def node(self) -> NodeInfo:
-        with _spoken():
+        with spoken():
             self._node = translate.node_info(self._client().info())
         return self._node
 
     def observe(self, labels: dict[str, str]) -> list[Observed]:
         wanted = [f"{key}={value}" for key, value in labels.items()]
-        with _spoken():
+        with spoken():
             found = self._client().containers(all=True, filters={"label": wanted})
-        return [seen for item in found if (seen := self._inspect(item["Id"]))]
+        return [
+            seen
+            for item in found
+            if names.ROLE not in (item.get("Labels") or {})
+            and (seen := self._inspect(item["Id"]))
+        ]
 
     def image(self, reference: str) -> ImageInfo | None:
-        with _spoken():
+        with spoken():
             try:
                 found = self._client().inspect_image(reference)  # type: ignore[no-untyped-call]
             except APIError as error:
@@ -69,7 +84,7 @@ class DockerEngine:
         return translate.image_info(found)
 
     def tail(self, container_id: str, lines: int) -> list[str]:
-        with suppress(errors.Gone), _spoken():
+        with suppress(errors.Gone), spoken():
             output = self._client().logs(container_id, tail=lines)
             text = output.decode("utf-8", "replace").removesuffix("\n")
             return [line.rstrip("\r") for line in text.split("\n")] if text else []
@@ -78,16 +93,43 @@ class DockerEngine:
     def listening_ports(
         self, container_id: str, *, loopback: bool = False
     ) -> list[int]:
-        with suppress(errors.Gone), _spoken():
+        with suppress(errors.Gone), spoken():
             text = self._sockets(container_id)
             return procnet.listening(text, loopback=loopback)
         return []
+
+    def gpus(self) -> list[FoundGpu] | None:
+        with spoken():
+            info = self._client().info()
+        try:
+            return self._find_gpus(str(info.get("Architecture", "")))
+        except errors.NoGpuDriver as error:
+            if "nvidia" not in (info.get("Runtimes") or {}):
+                return []
+            # Somebody set it up; that it does not work is no proof that GPUs are gone.
+            log.warning("GPUs cannot be told: %s", error)
+        except EngineError as error:
+            log.warning("GPUs cannot be told: %s", error)
+        return None
+
+    def _find_gpus(self, machine: str) -> list[FoundGpu]:
+        with self._finding, spoken():
+            client = APIClient(
+                base_url=self.host,
+                version=self._client().api_version,
+                timeout=finding_gpus.PATIENCE,
+            )
+            try:
+                finding_gpus.forget_left(client, self.installation)
+                return finding_gpus.find(client, self.installation, machine)
+            finally:
+                client.close()
 
     # --- Acting --------------------------------------------------------------
     def create(self, wanted: Wanted) -> Observed:
         network = self._ensure_network()
         body = config.container_config(wanted, network=network, cores=self._cores())
-        with _spoken(wanted.image):
+        with spoken(wanted.image):
             try:
                 make = self._client().create_container_from_config
                 made = make(body, wanted.name)  # type: ignore[no-untyped-call]
@@ -98,12 +140,12 @@ class DockerEngine:
         return self._must_inspect(made["Id"])
 
     def start(self, container_id: str) -> Observed:
-        with _spoken():
+        with spoken():
             self._client().start(container_id)
         return self._must_inspect(container_id)
 
     def terminate(self, container_id: str) -> None:
-        with suppress(errors.Gone), _spoken():
+        with suppress(errors.Gone), spoken():
             attrs = self._client().inspect_container(container_id)
             signal = (attrs.get("Config") or {}).get("StopSignal") or "SIGTERM"
             try:
@@ -114,12 +156,36 @@ class DockerEngine:
                     raise
 
     def stop(self, container_id: str, *, grace: int) -> None:
-        with suppress(errors.Gone), _spoken():
+        with suppress(errors.Gone), spoken():
             self._client().stop(container_id, timeout=grace)
 
     def remove(self, container_id: str) -> None:
-        with suppress(errors.Gone), _spoken():
+        with suppress(errors.Gone), spoken():
             self._client().remove_container(container_id, v=True, force=True)
+
+    def remove_volume(self, name: str) -> None:
+        with suppress(errors.NoVolume), spoken():
+            found = self._client().inspect_volume(name)
+            owner = (found.get("Labels") or {}).get(names.INSTALLATION)
+            if owner != self.installation:
+                raise errors.volume_of_others(name)
+            try:
+                self._remove_volume(name)
+            except VolumeInUse:
+                # Perhaps somebody is downloading it; that ends now.
+                self._end_reading(name)
+                self._remove_volume(name)
+
+    def _remove_volume(self, name: str) -> None:
+        with spoken():
+            self._client().remove_volume(name)
+
+    def _end_reading(self, volume: str) -> None:
+        marks = helpers.labels(self.installation, helpers.ARCHIVE)
+        wanted = [f"{key}={value}" for key, value in marks.items()]
+        filters = {"volume": [volume], "label": wanted}
+        for held in self._client().containers(all=True, filters=filters):
+            self.remove(held["Id"])
 
     # --- How -----------------------------------------------------------------
     def _client(self) -> APIClient:
@@ -142,7 +208,7 @@ class DockerEngine:
 
     def _inspect(self, container_id: str) -> Observed | None:
         node = self._name()
-        with suppress(errors.Gone), _spoken():
+        with suppress(errors.Gone), spoken():
             attrs = self._client().inspect_container(container_id)
             # On its way out, by somebody's "docker rm -f": as good as gone.
             if attrs["State"]["Status"] != "removing":
@@ -168,7 +234,7 @@ class DockerEngine:
         """The name of our network, made when missing. The lock keeps it to one."""
         name = names.network_name(self.installation)
         client = self._client_spoken()
-        with self._lock, _spoken():
+        with self._lock, spoken():
             if self._has_network(client, name):
                 return name
             taken = _subnets(client)
@@ -186,7 +252,7 @@ class DockerEngine:
                     return name
 
     def _client_spoken(self) -> APIClient:
-        with _spoken():
+        with spoken():
             return self._client()
 
     def _has_network(self, client: APIClient, name: str) -> bool:
@@ -244,17 +310,3 @@ def _subnets(client: APIClient) -> list[str]:
     if _ROUTES.exists():
         taken += config.routed_subnets(_ROUTES.read_text())
     return taken
-
-
-@contextmanager
-def _spoken(image: str = "") -> Iterator[None]:
-    """Turn whatever the SDK raises into the contract's errors."""
-    try:
-        yield
-    except APIError as error:
-        said: Any = error.explanation
-        raise errors.translate(
-            error.status_code or 0, str(said or error), image=image
-        ) from error
-    except (requests.exceptions.RequestException, DockerException, OSError) as error:
-        raise errors.unreachable(str(error)) from error

@@ -13,12 +13,25 @@ from replicas.engine import base, names
 
 _REFUSED = "The Docker engine refused: "
 _ADD = "add a registry sign-in and choose it on the endpoint’s Edit page."
+_CHOOSE = "choose another registry sign-in on the endpoint’s Edit page."
 
 Sentence = Callable[[str, str], base.EngineError]
 
 
 class Gone(base.EngineRefused):
     """The container is not there, or is on its way out. Often that is success."""
+
+
+class NoVolume(base.EngineRefused):
+    """The volume is not there. Often that is success."""
+
+
+class SignedOut(base.RegistryRefused):
+    """The registry does not accept the sign-in, or wants one."""
+
+
+class RateLimited(base.RegistryRefused):
+    """The registry wants its callers to wait."""
 
 
 class NoGpuDriver(base.GpuUnavailable):
@@ -74,13 +87,25 @@ def sign_in_refused(sign_in: base.SignIn) -> base.RegistryRefused:
     )
 
 
-def image_refused(sign_in: base.SignIn, image: str) -> base.RegistryRefused:
-    """The registry does not give this image to this sign-in."""
+def image_refused(
+    sign_in: base.SignIn, image: str, error: base.RegistryRefused | None = None
+) -> base.RegistryRefused:
+    """The registry does not give this sign-in the image; `error`: what it said."""
+    registry = _said_registry(sign_in)
+    if isinstance(error, RateLimited):
+        return RateLimited(
+            f"{registry} allows {sign_in.username} no more pulls for now. Wait, or "
+            f"{_CHOOSE}"
+        )
+    if isinstance(error, SignedOut):
+        return SignedOut(
+            f"{registry} refused the sign-in of {sign_in.username}. Check its "
+            f"password, or {_CHOOSE}"
+        )
     path = names.split_registry(image)[1]
     return base.RegistryRefused(
-        f"{_said_registry(sign_in)} refused {path} to {sign_in.username}: there is no "
-        "such image, or this sign-in may not pull it. Check the name, or choose "
-        "another registry sign-in on the endpoint’s Edit page."
+        f"{registry} refused {path} to {sign_in.username}: there is no such image, or "
+        f"this sign-in may not pull it. Check the name, or {_CHOOSE}"
     )
 
 
@@ -88,8 +113,7 @@ def sign_in_for_another(sign_in: base.SignIn, image: str) -> base.RegistryRefuse
     """The sign-in belongs to another registry than the image's."""
     return base.RegistryRefused(
         f"The sign-in is for {_said_registry(sign_in)}, and the image comes from "
-        f"{registry_of(image)}. Choose another registry sign-in on the endpoint’s "
-        "Edit page."
+        f"{registry_of(image)}. To mend it, {_CHOOSE}"
     )
 
 
@@ -97,6 +121,42 @@ def volume_in_use(name: str) -> base.VolumeInUse:
     return base.VolumeInUse(
         f"A container still has the volume {name}. It can be removed once that "
         "container is gone."
+    )
+
+
+def no_image_name(text: str) -> base.ImageNotFound:
+    return base.ImageNotFound(
+        f"“{_short(text)}” is no image name. Write it like "
+        "registry.lab.example/app:1.0."
+    )
+
+
+def volume_of_others(name: str) -> base.EngineRefused:
+    return base.EngineRefused(
+        f"The volume {name} does not belong to this installation, so it stays as it is."
+    )
+
+
+def registry_silent(registry: str) -> base.RegistryUnreachable:
+    return base.RegistryUnreachable(
+        f"{registry} did not answer in time. Check the node’s network and the "
+        "registry’s address."
+    )
+
+
+def _no_volume(image: str, said: str) -> base.EngineError:
+    return NoVolume("The volume is not on this node.")
+
+
+def _volume_in_use(image: str, said: str) -> base.EngineError:
+    named = re.search(r"remove (\S+): volume is in use", said)
+    return volume_in_use(named[1] if named else "it asked for")
+
+
+def _no_registry(image: str, said: str) -> base.EngineError:
+    return base.RegistryUnreachable(
+        f"What answers at {registry_of(image)} is no registry. Check the address. "
+        f"The engine said: {_end(said)}"
     )
 
 
@@ -148,13 +208,11 @@ def _denied(image: str, said: str) -> base.EngineError:
 
 
 def _signed_out(image: str, said: str) -> base.EngineError:
-    return base.RegistryRefused(
-        f"{registry_of(image)} refused the sign-in. To mend it, {_ADD}"
-    )
+    return SignedOut(f"{registry_of(image)} refused the sign-in. To mend it, {_ADD}")
 
 
 def _rate_limited(image: str, said: str) -> base.EngineError:
-    return base.RegistryRefused(
+    return RateLimited(
         f"{registry_of(image)} allows no more pulls for now. Wait, or {_ADD}"
     )
 
@@ -218,6 +276,8 @@ def _row(pattern: str, make: Sentence) -> tuple[re.Pattern[str], Sentence]:
 _TABLE = [
     _row(r"no such container|removal of container .* in progress", _gone),
     _row(r"container which is dead or marked for removal", _gone),
+    _row(r"no such volume", _no_volume),
+    _row(r"volume is in use", _volume_in_use),
     _row(r"no space left on device", _disk_full),
     _row(r"could not select device driver", _no_gpu_driver),
     _row(
@@ -229,6 +289,8 @@ _TABLE = [
     _row(r"minimum memory limit", _little_memory),
     _row(r"toomanyrequests|too many requests|rate limit", _rate_limited),
     _row(r"incorrect username or password|authentication required", _signed_out),
+    _row(r"login attempt to \S+ failed with status: 40[13]", _signed_out),
+    _row(r"login attempt to \S+ failed with status", _no_registry),
     _row(r"pull access denied|requested access .* denied", _denied),
     _row(r"unauthorized|no basic auth|denied: |403 Forbidden", _denied),
     _row(

@@ -36,9 +36,10 @@ from replicas.engine.base import (
     SignIn,
     Wanted,
 )
-from replicas.engine.errors import unreachable
+from replicas.engine.errors import no_image_name, unreachable
 from replicas.engine.fake_parts import Container, FakeImage
 from replicas.engine.fake_world import World
+from replicas.engine.names import is_reference
 from replicas.engine.sharing import Sharing
 
 __all__ = ["FakeEngine", "FakeImage", "FakeStreams", "World"]
@@ -221,6 +222,8 @@ class FakeStreams:
     async def image_facts(
         self, image: str, *, sign_in: SignIn | None = None
     ) -> ImageFacts:
+        if not is_reference(image):
+            raise no_image_name(image)
         with self.world.alive() as world:
             here = world.local(image)
             found = here or fake_accounts.offered(world, image, sign_in)

@@ -11,7 +11,14 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from replicas.engine import contexts, errors, names, registry, registry_auth, translate
-from replicas.engine.base import EngineError, EngineRefused, FetchProgress, ImageInfo
+from replicas.engine.base import (
+    EngineError,
+    EngineRefused,
+    FetchProgress,
+    ImageInfo,
+    RegistryRefused,
+    SignIn,
+)
 from replicas.engine.fetch_progress import BuildMeter, PullMeter
 from replicas.engine.sharing import Sharing
 from replicas.engine.wire import Wire
@@ -33,19 +40,34 @@ class Fetcher:
         self._wire = wire
         self._fetches: Sharing[FetchProgress, ImageInfo] = Sharing()
 
-    async def fetch(self, image: str, *, build: str, on_progress: Tell) -> ImageInfo:
+    async def fetch(
+        self, image: str, *, build: str, on_progress: Tell, sign_in: SignIn | None
+    ) -> ImageInfo:
         if not build:
+            # The password counts, too: who knows only a name shares nothing.
             return await self._fetches.run(
-                image, lambda tell: self._pull(image, tell), on_progress
+                (image, sign_in),
+                lambda tell: self._pull_as(sign_in, image, tell),
+                on_progress,
             )
         tag = await asyncio.to_thread(contexts.resolve, image, build)
         return await self._fetches.run(
             tag, lambda tell: self._build(tag, build, tell), on_progress
         )
 
-    async def _pull(self, image: str, tell: Tell) -> ImageInfo:
+    async def _pull_as(
+        self, sign_in: SignIn | None, image: str, tell: Tell
+    ) -> ImageInfo:
+        known = await asyncio.to_thread(registry_auth.credentials, image, sign_in)
+        try:
+            return await self._pull(image, known, tell)
+        except RegistryRefused as error:
+            if sign_in is None:
+                raise
+            raise errors.image_refused(sign_in, image, error) from error
+
+    async def _pull(self, image: str, known: dict[str, str], tell: Tell) -> ImageInfo:
         name, tag = names.split_tag(image)
-        known = await asyncio.to_thread(registry_auth.credentials, image)
         meter, paced = PullMeter(time.monotonic), _Paced(tell)
         sizes = asyncio.create_task(registry.layer_sizes(image, known))
         sizes.add_done_callback(partial(_learn, meter))

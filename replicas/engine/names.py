@@ -21,6 +21,7 @@ ROLE = "alight.role"
 DEFAULT_REGISTRY = "docker.io"
 # What people and programs call it, too.
 _HUB = frozenset({"index.docker.io", "registry-1.docker.io", "hub.docker.com"})
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 _UNFIT = re.compile(r"[^a-zA-Z0-9_.-]+")
 
 
@@ -40,6 +41,11 @@ def container_labels(
         REPLICA: str(replica_id),
         ATTEMPT: str(attempt),
     }
+
+
+def helper_name(installation: str, role: str, number: str) -> str:
+    """Of a container that is no replica."""
+    return _fit(f"alight-{installation}.{role}-{number}")
 
 
 def network_name(installation: str) -> str:
@@ -74,6 +80,15 @@ def split_tag(reference: str) -> tuple[str, str]:
     if at:
         return (head if tagged else name), digest
     return (head, tail) if tagged else (name, "latest")
+
+
+def is_reference(text: str) -> bool:
+    """Whether it can be an image's name, so that it is safe in an address.
+
+    >>> is_reference("registry.lab.example:5000/app:1"), is_reference("../containers")
+    (True, False)
+    """
+    return bool(_REFERENCE.fullmatch(text)) and ".." not in text
 
 
 def split_registry(reference: str) -> tuple[str, str]:

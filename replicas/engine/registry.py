@@ -1,26 +1,34 @@
-"""Asks a registry for the sizes of an image's layers, before the engine pulls them.
+"""Asks a registry about an image, before the engine pulls it.
 
 The engine tells a layer's size only when its turn comes, so a percentage from the
-start needs the manifest. This is a courtesy: whatever goes wrong, the pull goes on
-without it, and the sizes come from the engine as it goes.
+start needs the manifest; and what an image exposes is known only from its config.
+This is a courtesy: the engine may know registries that this process does not reach,
+so whatever goes wrong here, it is asked, too.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import ipaddress
+import json
 import logging
 import platform
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
-from replicas.engine import names
+from replicas.engine import names, translate
+from replicas.engine.base import ImageFacts
 
 log = logging.getLogger(__name__)
 
 _PATIENCE = 15.0
+# Manifests and configs are far smaller; an answer that goes on is none.
+_LONGEST = 4 * 1024 * 1024
 # Where the default registry really listens.
 _HUB = "registry-1.docker.io"
 _MANIFESTS = ", ".join(
@@ -48,13 +56,32 @@ Credentials = Mapping[str, Any]
 
 async def layer_sizes(image: str, credentials: Credentials | None) -> dict[str, int]:
     """Bytes by layer id, as the engine's messages name them; empty when unknown."""
-    timeout = aiohttp.ClientTimeout(total=_PATIENCE)
     try:
-        async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+        async with _session(_PATIENCE) as session:
             return await _Asker(session, image, credentials).sizes()
     except _TROUBLE as error:
         log.debug("No layer sizes for %s: %s", image, error)
         return {}
+
+
+async def facts(
+    image: str, credentials: Credentials | None, *, patience: float
+) -> ImageFacts | None:
+    """What manifest and config tell; None when they cannot be had.
+
+    `patience` is in seconds, for all of it.
+    """
+    try:
+        async with _session(patience) as session:
+            return await _Asker(session, image, credentials).facts()
+    except _TROUBLE as error:
+        log.debug("No facts about %s: %s", image, error)
+        return None
+
+
+def _session(patience: float) -> aiohttp.ClientSession:
+    timeout = aiohttp.ClientTimeout(total=patience)
+    return aiohttp.ClientSession(timeout=timeout, trust_env=True)
 
 
 class _Asker:
@@ -65,46 +92,72 @@ class _Asker:
         credentials: Credentials | None,
     ) -> None:
         self._session = session
-        self._auth = _basic(credentials)
+        self._basic = _basic(credentials)
         self._headers = {"Accept": _MANIFESTS}
         self._base, self._tag = manifest_address(image)
 
     async def sizes(self) -> dict[str, int]:
-        manifest = await self._manifest(self._tag)
-        if "manifests" in manifest:
-            manifest = await self._manifest(_for_this_machine(manifest["manifests"]))
+        manifest, _ = await self._own_manifest()
         return {
             layer["digest"].partition(":")[2][:12]: int(layer["size"])
             for layer in manifest.get("layers", ())
         }
 
-    async def _manifest(self, reference: str) -> Any:
-        url = f"{self._base}/{reference}"
+    async def facts(self) -> ImageFacts:
+        manifest, digest = await self._own_manifest()
+        blobs = self._base.removesuffix("/manifests") + "/blobs"
+        config = json.loads(await self._get(f"{blobs}/{manifest['config']['digest']}"))
+        ports, volumes = translate.exposed(config.get("config") or {})
+        size = sum(int(layer["size"]) for layer in manifest["layers"])
+        return ImageFacts(False, ports, volumes, size, digest)
+
+    async def _own_manifest(self) -> tuple[Any, str]:
+        """The manifest for this machine, and the digest of what the tag names."""
+        body = await self._get(f"{self._base}/{self._tag}")
+        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        manifest = json.loads(body)
+        if "manifests" in manifest:
+            ours = _for_this_machine(manifest["manifests"])
+            manifest = json.loads(await self._get(f"{self._base}/{ours}"))
+        return manifest, digest
+
+    async def _get(self, url: str) -> bytes:
         async with self._session.get(url, headers=self._headers) as response:
             if response.status != 401:
-                response.raise_for_status()
-                return await response.json(content_type=None)
+                return await _body(response)
             challenge = response.headers.get("WWW-Authenticate", "")
         self._headers["Authorization"] = await self._answer(challenge)
         async with self._session.get(url, headers=self._headers) as response:
-            response.raise_for_status()
-            return await response.json(content_type=None)
+            return await _body(response)
 
     async def _answer(self, challenge: str) -> str:
         """What the registry wants to see: our sign-in, or a token for it."""
         scheme, _, rest = challenge.partition(" ")
         if scheme.lower() != "bearer":
-            if self._auth is None:
+            if not self._basic:
                 raise ValueError("the registry wants a sign-in")
-            return self._auth.encode()
+            return self._basic
         asked = dict(_CHALLENGE.findall(rest))
+        realm = urlsplit(asked["realm"])
+        if realm.scheme != "https" and not _is_loopback(realm.netloc):
+            raise ValueError("the registry wants the sign-in unencrypted")
         params = {key: asked[key] for key in ("service", "scope") if key in asked}
+        headers = {"Authorization": self._basic} if self._basic else {}
         async with self._session.get(
-            asked["realm"], params=params, auth=self._auth
+            asked["realm"], params=params, headers=headers
         ) as response:
-            response.raise_for_status()
-            given = await response.json(content_type=None)
+            given = json.loads(await _body(response))
         return f"Bearer {given.get('token') or given['access_token']}"
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    response.raise_for_status()
+    held = b""
+    async for piece in response.content.iter_any():
+        held += piece
+        if len(held) > _LONGEST:
+            raise ValueError("the registry's answer is too long")
+    return held
 
 
 def manifest_address(image: str) -> tuple[str, str]:
@@ -144,7 +197,11 @@ def _for_this_machine(manifests: list[dict[str, Any]]) -> str:
     raise ValueError("no manifest for this machine")
 
 
-def _basic(credentials: Credentials | None) -> aiohttp.BasicAuth | None:
-    name = (credentials or {}).get("Username") or (credentials or {}).get("username")
-    word = (credentials or {}).get("Password") or (credentials or {}).get("password")
-    return aiohttp.BasicAuth(name, word) if name and word else None
+def _basic(credentials: Credentials | None) -> str:
+    """The header of a name and password; empty without them."""
+    known = credentials or {}
+    name = known.get("Username") or known.get("username")
+    word = known.get("Password") or known.get("password")
+    if not name or not word:
+        return ""
+    return f"Basic {base64.b64encode(f'{name}:{word}'.encode()).decode('ascii')}"

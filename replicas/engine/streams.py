@@ -5,17 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import aclosing
 
 from django.conf import settings
 
-from replicas.engine import errors, translate
-from replicas.engine.base import EngineEvent, FetchProgress, ImageInfo, LogChunk
+from replicas.engine import errors, names, translate
+from replicas.engine.asking import Asker
+from replicas.engine.base import (
+    EngineEvent,
+    FetchProgress,
+    ImageFacts,
+    ImageInfo,
+    LogChunk,
+    SignIn,
+)
 from replicas.engine.fetching import Fetcher
 from replicas.engine.frames import LogReader, RawReader
 from replicas.engine.live import Latest
 from replicas.engine.resume import Place
+from replicas.engine.volumes import Volumes
 from replicas.engine.wire import Wire
 
 # Seconds to wait before following a silent container anew.
@@ -27,9 +36,13 @@ _ACTIONS = ["create", "start", "die", "oom", "destroy", "pause", "unpause"]
 class DockerStreams:
     """See `replicas.engine.base.EngineStreams`. Belongs to one event loop."""
 
-    def __init__(self, host: str = "") -> None:
+    def __init__(self, host: str = "", installation: str = "") -> None:
         self._wire = Wire(host or settings.ALIGHT_DOCKER_HOST)
         self._fetcher = Fetcher(self._wire)
+        self._asker = Asker(self._wire)
+        self._volumes = Volumes(
+            self._wire, installation or settings.ALIGHT_INSTALLATION
+        )
 
     # --- Events and output ---------------------------------------------------
     def events(self, labels: dict[str, str]) -> AsyncIterator[EngineEvent]:
@@ -47,7 +60,9 @@ class DockerStreams:
         params = {"filters": json.dumps(filters), "since": _stamp(since)}
         async with self._wire.open("GET", "/events", params=params) as response:
             async for message in self._wire.messages(response):
-                yield translate.event(message)
+                event = translate.event(message)
+                if names.ROLE not in event.labels:
+                    yield event
         raise errors.unreachable("the event stream ended")
 
     async def logs(self, container_id: str, *, since: int) -> AsyncIterator[LogChunk]:
@@ -134,11 +149,32 @@ class DockerStreams:
         *,
         build: str,
         on_progress: Callable[[FetchProgress], None],
+        sign_in: SignIn | None = None,
     ) -> ImageInfo:
-        return await self._fetcher.fetch(image, build=build, on_progress=on_progress)
+        return await self._fetcher.fetch(
+            image, build=build, on_progress=on_progress, sign_in=sign_in
+        )
+
+    async def image_facts(
+        self, image: str, *, sign_in: SignIn | None = None
+    ) -> ImageFacts:
+        return await self._asker.image_facts(image, sign_in)
+
+    async def check_sign_in(self, sign_in: SignIn) -> None:
+        await self._asker.check_sign_in(sign_in)
+
+    # --- Volumes -------------------------------------------------------------
+    async def volume_sizes(self, names: Collection[str]) -> dict[str, int]:
+        return await self._volumes.sizes(names)
+
+    def volume_archive(
+        self, name: str, *, gzip: bool = False
+    ) -> AsyncGenerator[bytes, None]:
+        return self._volumes.archive(name, gzip=gzip)
 
     async def close(self) -> None:
         await self._fetcher.close()
+        await self._volumes.close()
         await self._wire.close()
 
 

@@ -8,7 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from replicas.engine import errors
-from replicas.engine.base import EngineEvent, ImageInfo, NodeInfo, Observed
+from replicas.engine.base import (
+    EngineEvent,
+    ImageFacts,
+    ImageInfo,
+    NodeInfo,
+    Observed,
+)
 
 _NEVER = "0001-01-01"
 # In an event, labels stand beside these facts about the container.
@@ -60,14 +66,31 @@ def moment(text: str) -> datetime | None:
 
 def image_info(attrs: Mapping[str, Any]) -> ImageInfo:
     """From an answer to `/images/{name}/json`."""
-    config = attrs.get("Config") or {}
-    ports = (key.partition("/") for key in config.get("ExposedPorts") or {})
+    ports, volumes = exposed(attrs.get("Config") or {})
     return ImageInfo(
         id=attrs["Id"],
         size=int(attrs.get("Size") or 0),
         layers=len((attrs.get("RootFS") or {}).get("Layers") or ()),
-        ports=tuple(sorted(int(p) for p, _, kind in ports if kind in {"", "tcp"})),
-        volumes=tuple(sorted(config.get("Volumes") or ())),
+        ports=ports,
+        volumes=volumes,
+    )
+
+
+def image_facts(attrs: Mapping[str, Any]) -> ImageFacts:
+    """From the same answer, for an image that is on the node."""
+    info = image_info(attrs)
+    # "name@sha256:…", none for an image that was built here.
+    digests = attrs.get("RepoDigests") or [""]
+    digest = str(digests[0]).partition("@")[2]
+    return ImageFacts(True, info.ports, info.volumes, info.size, digest)
+
+
+def exposed(config: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """TCP ports and volumes in an image's config."""
+    ports = (key.partition("/") for key in config.get("ExposedPorts") or {})
+    return (
+        tuple(sorted(int(port) for port, _, kind in ports if kind in {"", "tcp"})),
+        tuple(sorted(config.get("Volumes") or ())),
     )
 
 

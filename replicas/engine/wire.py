@@ -31,8 +31,10 @@ class Wire:
         self._host = host
         self._session: aiohttp.ClientSession | None = None
 
-    async def json(self, path: str) -> Any:
-        async with self.open("GET", path, silence=60) as response:
+    async def json(
+        self, path: str, *, params: Params | None = None, silence: float = 60
+    ) -> Any:
+        async with self.open("GET", path, params=params, silence=silence) as response:
             return await response.json()
 
     async def messages(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import io
+import tarfile
 
 import pytest
 
@@ -10,7 +13,10 @@ from replicas.engine.base import (
     EngineRefused,
     EngineUnreachable,
     ImageNotFound,
+    RegistryRefused,
     RegistryUnreachable,
+    SignIn,
+    VolumeInUse,
 )
 from replicas.tests.engine_fixtures import tiny
 from replicas.tests.engine_fixtures.bench import (
@@ -333,6 +339,178 @@ async def test_fetch_without_a_registry(bench):
         await bench.streams.fetch(bench.nowhere, build="", on_progress=lambda _: None)
 
 
+# --- Sign-ins -----------------------------------------------------------------
+ACCOUNTS = {"ada": "secret-word", "bob": "other-word"}
+# A registry of names and passwords, and one of tokens that these fetch.
+WAYS = [pytest.param({}, id="basic"), pytest.param({"token": "t0ken"}, id="bearer")]
+
+
+async def fetch(bench, sign_in=None, image=""):
+    return await bench.streams.fetch(
+        image or bench.offered, build="", on_progress=lambda _: None, sign_in=sign_in
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_private_image_needs_a_sign_in(bench, way):
+    await bench.publish(accounts=ACCOUNTS, **way)
+    with pytest.raises(RegistryRefused, match="add a registry sign-in"):
+        await fetch(bench)
+    with pytest.raises(RegistryRefused, match="choose another registry sign-in"):
+        await fetch(bench, bench.sign_in("ada", "wrong"))
+    assert bench.engine.image(bench.offered) is None
+    await fetch(bench, bench.sign_in("ada", "secret-word"))
+    assert bench.engine.image(bench.offered) is not None
+
+
+async def test_who_asks_without_the_sign_in_shares_nothing(bench):
+    await bench.publish(accounts=ACCOUNTS)
+    answers = await asyncio.gather(
+        fetch(bench, bench.sign_in("ada", "secret-word")),
+        fetch(bench, bench.sign_in("ada", "guessed")),
+        fetch(bench),
+        return_exceptions=True,
+    )
+    assert answers[0] == bench.engine.image(bench.offered)
+    assert [type(answer).__name__ for answer in answers[1:]].count("ImageInfo") == 0
+    assert all(isinstance(answer, RegistryRefused) for answer in answers[1:])
+
+
+async def test_a_sign_in_is_shown_to_its_own_registry_only(bench):
+    await bench.publish(accounts=ACCOUNTS)
+    other = SignIn("lab.example", "ada", "secret-word")
+    for asked in (fetch(bench, other), facts(bench, other)):
+        with pytest.raises(RegistryRefused, match=r"for lab\.example, and the image"):
+            await asked
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_sign_in_is_checked(bench, way):
+    await bench.publish(accounts=ACCOUNTS, **way)
+    await bench.streams.check_sign_in(bench.sign_in("bob", "other-word"))
+    for name, password in (("bob", "secret-word"), ("eve", "other-word")):
+        with pytest.raises(RegistryRefused, match="this username and password") as no:
+            await bench.streams.check_sign_in(bench.sign_in(name, password))
+        assert password not in str(no.value)
+
+
+async def test_a_sign_in_is_not_checked_without_its_registry(bench):
+    with pytest.raises(RegistryUnreachable, match=r"127\.0\.0\.1:1"):
+        await bench.streams.check_sign_in(SignIn("127.0.0.1:1", "ada", "secret-word"))
+
+
+# --- Facts --------------------------------------------------------------------
+async def facts(bench, sign_in=None, image=""):
+    return await bench.streams.image_facts(image or bench.offered, sign_in=sign_in)
+
+
+async def test_facts_about_an_image_in_the_registry(bench):
+    await bench.publish()
+    known = await facts(bench)
+    assert (known.present, known.ports, known.volumes) == (False, (7860,), ("/data",))
+    assert known.size > 0
+    assert known.digest.startswith("sha256:")
+    assert bench.engine.image(bench.offered) is None
+
+
+async def test_facts_about_an_image_on_the_node(bench):
+    await bench.publish()
+    before = await facts(bench)
+    here = await fetch(bench)
+    known = await facts(bench)
+    assert (known.present, known.ports, known.volumes) == (True, (7860,), ("/data",))
+    assert (known.size, known.digest) == (here.size, before.digest)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_facts_about_a_private_image_need_the_sign_in(bench, way):
+    await bench.publish(accounts=ACCOUNTS, **way)
+    with pytest.raises(RegistryRefused, match="add a registry sign-in"):
+        await facts(bench)
+    with pytest.raises(RegistryRefused, match="choose another registry sign-in"):
+        await facts(bench, bench.sign_in("ada", "wrong"))
+    assert (await facts(bench, bench.sign_in("ada", "secret-word"))).ports == (7860,)
+
+
+async def test_facts_about_what_is_not_there(bench):
+    await bench.publish()
+    with pytest.raises(ImageNotFound, match=r"answered “not found” for app:2\."):
+        await facts(bench, image=bench.unknown)
+    with pytest.raises(RegistryUnreachable, match=r"127\.0\.0\.1:1 did not answer"):
+        await facts(bench, image=bench.nowhere)
+    with pytest.raises(ImageNotFound, match="is no image name"):
+        await facts(bench, image="../containers")
+
+
+# --- Volumes ------------------------------------------------------------------
+def volume(bench, what="files") -> str:
+    return f"alight-{bench.installation}-1-{what}"
+
+
+async def files(bench, name, *, packed=False) -> dict[str, bytes]:
+    stream = bench.streams.volume_archive(name, gzip=packed)
+    whole = b"".join([piece async for piece in stream])
+    if packed:
+        whole = gzip.decompress(whole)
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
+        for entry in tar:
+            assert entry.name in {".", "./"} or entry.name.startswith("./")
+            if entry.isfile():
+                found[entry.name] = tar.extractfile(entry).read()
+    return found
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_an_archive_has_every_file(bench, packed):
+    await bench.write(volume(bench), "one.txt", "first")
+    await bench.write(volume(bench), "deep/two.txt", "second")
+    assert await files(bench, volume(bench), packed=packed) == {
+        "./one.txt": b"first",
+        "./deep/two.txt": b"second",
+    }
+    assert bench.engine.observe(bench.labels) == []
+
+
+async def test_an_archive_of_no_volume(bench):
+    with pytest.raises(EngineRefused):
+        await files(bench, volume(bench))
+    assert await bench.streams.volume_sizes([volume(bench)]) == {}
+
+
+async def test_an_archive_can_be_left_early(bench):
+    await bench.write(volume(bench), "big.bin", "x" * 100_000)
+    stream = bench.streams.volume_archive(volume(bench))
+    assert await anext(stream)
+    await stream.aclose()
+    bench.engine.remove_volume(volume(bench))
+
+
+async def test_sizes_of_the_volumes_asked_for(bench):
+    one, two = volume(bench, "one"), volume(bench, "two")
+    await bench.write(one, "a.bin", "x" * 30_000)
+    await bench.write(two, "b.bin", "x")
+    found = await bench.streams.volume_sizes([one, volume(bench, "none")])
+    assert list(found) == [one]
+    assert 30_000 <= found[one] < 60_000
+    assert await bench.streams.volume_sizes([]) == {}
+
+
+async def test_a_volume_is_removed_once_nobody_has_it(bench):
+    name = volume(bench)
+    container_id = bench.run(volumes=((name, "/data"),))
+    for end in (bench.engine.stop, None):
+        with pytest.raises(VolumeInUse, match=name):
+            bench.engine.remove_volume(name)
+        if end is not None:
+            await asyncio.to_thread(end, container_id, grace=5)
+    bench.engine.remove(container_id)
+    bench.engine.remove_volume(name)
+    bench.engine.remove_volume(name)
+    with pytest.raises(EngineRefused):
+        await files(bench, name)
+
+
 # --- Away ---------------------------------------------------------------------
 async def test_every_act_says_that_the_engine_is_away(bench):
     wanted = bench.wanted()
@@ -349,6 +527,8 @@ async def test_every_act_says_that_the_engine_is_away(bench):
         lambda: engine.remove("x"),
         lambda: engine.tail("x", 5),
         lambda: engine.listening_ports("x"),
+        engine.gpus,
+        lambda: engine.remove_volume("x"),
     ):
         with pytest.raises(EngineUnreachable, match="does not answer"):
             act()
@@ -362,9 +542,17 @@ async def test_every_stream_says_that_the_engine_is_away(bench):
         streams.logs("x", since=0),
         streams.log_batches("x", since=0),
         streams.live_tail("x"),
+        streams.volume_archive("x"),
     ):
         with pytest.raises(EngineUnreachable, match="does not answer"):
             await first(stream)
     with pytest.raises(EngineUnreachable):
         await streams.fetch("app:1", build="", on_progress=lambda _: None)
+    for asked in (
+        streams.image_facts("app:1"),
+        streams.check_sign_in(SignIn("lab.example", "ada", "secret-word")),
+        streams.volume_sizes(["x"]),
+    ):
+        with pytest.raises(EngineUnreachable, match="does not answer"):
+            await asked
     await streams.close()

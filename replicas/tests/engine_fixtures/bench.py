@@ -6,6 +6,7 @@ into a command for the tiny image, the fake one into an image that behaves so.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import uuid
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from docker import APIClient
 
 from replicas.engine import names
-from replicas.engine.base import Engine, EngineStreams, Wanted
+from replicas.engine.base import Engine, EngineStreams, SignIn, Wanted
 from replicas.engine.docker import DockerEngine
 from replicas.engine.errors import translate
 from replicas.engine.fake import FakeEngine, FakeImage, FakeStreams, World
@@ -75,8 +76,23 @@ class Bench:
     def behave(self, behaviour: str) -> dict[str, object]:
         raise NotImplementedError
 
-    async def publish(self) -> None:
-        """Open a registry that has `offered` and lacks `unknown`."""
+    async def publish(self, **behaviour) -> None:
+        """Open a registry that has `offered` and lacks `unknown`.
+
+        With `accounts` (passwords by name) it gives nothing to anybody else.
+        """
+        raise NotImplementedError
+
+    def sign_in(self, username: str, password: str) -> SignIn:
+        """A sign-in to the registry of `offered`."""
+        return SignIn(names.split_registry(self.offered)[0], username, password)
+
+    async def write(self, volume: str, path: str, content: str) -> None:
+        """Make the volume, if need be, and a file in it."""
+        raise NotImplementedError
+
+    def forget(self, image: str) -> None:
+        """Take the image off the node."""
         raise NotImplementedError
 
     def run(self, behaviour: str = "waits", **changes) -> str:
@@ -108,6 +124,7 @@ class DockerBench(Bench):
     async def open(cls) -> DockerBench:
         bench = cls(DockerEngine(), DockerStreams(), "")
         bench.engine = DockerEngine(installation=bench.installation)
+        bench.streams = DockerStreams(installation=bench.installation)
         bench.client = APIClient(version="auto")
         bench.image = tiny.ensure(bench.client)
         return bench
@@ -121,6 +138,21 @@ class DockerBench(Bench):
         if behaviour == "missing program":
             return {"command": (PROGRAM,)}
         return {"args": ("sh", "-c", _SHELL[behaviour])}
+
+    async def write(self, volume: str, path: str, content: str) -> None:
+        events = self.streams.events(self.labels)
+        wanted = self.wanted(volumes=((volume, "/data"),))
+        text = f"mkdir -p $(dirname /data/{path}); printf '{content}' > /data/{path}"
+        wanted = replace(wanted, args=("sh", "-c", text))
+        made = await asyncio.to_thread(self.engine.create, wanted)
+        await asyncio.to_thread(self.engine.start, made.id)
+        await next_event(events, "die", made.id)
+        await events.aclose()
+        assert self.look(made.id).exit_code == 0, self.engine.tail(made.id, 5)
+        self.engine.remove(made.id)
+
+    def forget(self, image: str) -> None:
+        self.client.remove_image(image, force=True)
 
     def go_away(self) -> Bench:
         socket = f"unix:///run/{uuid.uuid4().hex}.sock"
@@ -156,9 +188,17 @@ class FakeBench(Bench):
         world.publish(bench.nowhere, refused)
         return bench
 
-    async def publish(self) -> None:
+    async def publish(self, *, accounts=None, token="") -> None:
         self.offered, self.unknown = "127.0.0.1:5000/app:1", "127.0.0.1:5000/app:2"
-        self.world.publish(self.offered, FakeImage())
+        image = FakeImage(ports=(7860,), volumes=("/data",), private=bool(accounts))
+        self.world.publish(self.offered, image)
+        self.world.accounts["127.0.0.1:5000"] = accounts or {}
+
+    async def write(self, volume: str, path: str, content: str) -> None:
+        self.world.volumes.setdefault(volume, {})[path] = content.encode()
+
+    def forget(self, image: str) -> None:
+        del self.world.images[image]
 
     def behave(self, behaviour: str) -> dict[str, object]:
         command = (PROGRAM,) if behaviour == "missing program" else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import hashlib
 import io
@@ -26,11 +27,14 @@ class Registry:
 
     pace: held at 0 bytes; each `release` lets that many more bytes of blobs through.
     token: asked for when set, as public registries do.
+    accounts: passwords by name; who is none of them gets nothing. They sign in by
+    "Basic", or with a token set, fetch it with their name and password.
     """
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifest: bytes = b""
     token: str = ""
+    accounts: dict[str, str] = field(default_factory=dict)
     port: int = 0
     asked: list[str] = field(default_factory=list)
     served: int = 0
@@ -81,7 +85,12 @@ class Registry:
         config = {
             "architecture": "amd64",
             "os": "linux",
-            "config": {"Env": ["PATH=/bin"], "Cmd": ["sleep", "3600"]},
+            "config": {
+                "Env": ["PATH=/bin"],
+                "Cmd": ["sleep", "3600"],
+                "ExposedPorts": {"7860/tcp": {}, "53/udp": {}},
+                "Volumes": {"/data": {}},
+            },
             "rootfs": {"type": "layers", "diff_ids": [_digest(t) for t in trees]},
             "history": [{"created_by": "test"} for _ in trees],
         }
@@ -104,20 +113,32 @@ class Registry:
 
     def _refuses(self, request: web.Request) -> web.Response | None:
         self.asked.append(request.path)
-        if not self.token or request.headers.get("Authorization") == (
-            f"Bearer {self.token}"
-        ):
+        shown = request.headers.get("Authorization", "")
+        if self.token:
+            if shown == f"Bearer {self.token}":
+                return None
+            realm = f"http://127.0.0.1:{self.port}/token"
+            scope = 'service="test",scope="repository:app:pull"'
+            return _wants(f'Bearer realm="{realm}",{scope}')
+        return self._refuses_name(shown)
+
+    def _refuses_name(self, shown: str) -> web.Response | None:
+        if not self.accounts or shown in self._basic_words():
             return None
-        realm = f"http://127.0.0.1:{self.port}/token"
-        challenge = f'Bearer realm="{realm}",service="test",scope="repository:app:pull"'
-        return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+        return _wants('Basic realm="test"')
+
+    def _basic_words(self) -> list[str]:
+        pairs = [f"{name}:{word}".encode() for name, word in self.accounts.items()]
+        return [f"Basic {base64.b64encode(pair).decode()}" for pair in pairs]
 
     async def _base(self, request: web.Request) -> web.Response:
         return self._refuses(request) or web.json_response({})
 
     async def _token(self, request: web.Request) -> web.Response:
-        assert request.query["scope"] == "repository:app:pull"
-        return web.json_response({"token": self.token})
+        # Without a scope it is somebody who only tries the sign-in.
+        assert request.query.get("scope") in {None, "repository:app:pull"}
+        refused = self._refuses_name(request.headers.get("Authorization", ""))
+        return refused or web.json_response({"token": self.token})
 
     async def _manifests(self, request: web.Request) -> web.Response:
         if refused := self._refuses(request):
@@ -170,6 +191,13 @@ class Registry:
     async def _denied(self, request: web.Request) -> web.Response:
         error = {"code": "DENIED", "message": "requested access is denied"}
         return web.json_response({"errors": [error]}, status=403)
+
+
+def _wants(challenge: str) -> web.Response:
+    error = {"code": "UNAUTHORIZED", "message": "authentication required"}
+    return web.json_response(
+        {"errors": [error]}, status=401, headers={"WWW-Authenticate": challenge}
+    )
 
 
 def _digest(blob: bytes) -> str:

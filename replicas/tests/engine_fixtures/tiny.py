@@ -14,7 +14,20 @@ from docker import APIClient
 
 # Of this process alone, so that test runs side by side do not meet.
 REFERENCE = f"alight-test/tiny:{os.getpid()}"
-_SHELLS = ("sh", "cat", "echo", "sleep", "httpd", "nc", "printf", "head", "tr", "yes")
+_SHELLS = (
+    "sh",
+    "cat",
+    "echo",
+    "sleep",
+    "httpd",
+    "nc",
+    "printf",
+    "head",
+    "tr",
+    "yes",
+    "mkdir",
+    "dirname",
+)
 
 
 class NoBusybox(Exception):

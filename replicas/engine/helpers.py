@@ -1,0 +1,119 @@
+"""Containers that Alight runs for itself, and the image they are made of. Pure.
+
+The image is put together from a few files of this folder and imported, so it needs no
+registry and no other image. Its tag is the digest of its files.
+
+A helper carries the installation's label and its role. It is never a replica.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import secrets
+import tarfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from replicas.engine import names
+
+GPUS, ARCHIVE = "gpus", "archive"
+# Where the volume is in a helper that reads one.
+PLACE = "/volume"
+# The file of a helper's program, by the machine's name in the engine's words.
+_PROGRAMS = {name: f"gpulist-{name}" for name in ("x86_64", "aarch64")}
+_HOME = Path(__file__).parent / "gpulist"
+# What NVIDIA's hook expects to find when it mounts the driver: "ldconfig" writes there.
+_FOLDERS = ("etc", "proc", "dev", "sys", "tmp", "usr", "usr/bin", "usr/lib", "volume")
+_LOADER = "etc/ld.so.conf"
+
+
+@cache
+def image() -> tuple[str, str]:
+    """The image's name and tag."""
+    return "alight/helper", hashlib.sha256(pack()).hexdigest()[:12]
+
+
+def reference() -> str:
+    return ":".join(image())
+
+
+@cache
+def pack() -> bytes:
+    """Its files as a tar. The same files give the same bytes."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for folder in _FOLDERS:
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(entry)
+        tar.addfile(tarfile.TarInfo(_LOADER))
+        for name in _PROGRAMS.values():
+            content = (_HOME / name).read_bytes()
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def name(installation: str, role: str) -> str:
+    """Another one each time: helpers of one role may run side by side."""
+    return names.helper_name(installation, role, secrets.token_hex(4))
+
+
+def labels(installation: str, role: str) -> dict[str, str]:
+    return {names.INSTALLATION: installation, names.ROLE: role}
+
+
+def lists_gpus(installation: str, machine: str) -> dict[str, Any] | None:
+    """Body of a create call: it writes what its GPUs are, then ends.
+
+    None when there is no program for such a machine.
+    """
+    program = _PROGRAMS.get(machine)
+    if program is None:
+        return None
+    body = _body(installation, GPUS, program)
+    body["HostConfig"]["DeviceRequests"] = [
+        {"Driver": "nvidia", "Count": -1, "Capabilities": [["gpu", "utility"]]}
+    ]
+    return body
+
+
+def holds_volume(installation: str, volume: str) -> dict[str, Any]:
+    """Body of a create call: it never starts, so its files can be read."""
+    body = _body(installation, ARCHIVE, _PROGRAMS["x86_64"])
+    body["HostConfig"]["Mounts"] = [
+        {
+            "Type": "volume",
+            "Source": volume,
+            "Target": PLACE,
+            "ReadOnly": True,
+            # Copying from the image would write to it.
+            "VolumeOptions": {
+                "NoCopy": True,
+                "Labels": {names.INSTALLATION: installation},
+            },
+        }
+    ]
+    return body
+
+
+def _body(installation: str, role: str, program: str) -> dict[str, Any]:
+    return {
+        "Image": reference(),
+        "Entrypoint": [f"/{program}"],
+        "Cmd": [],
+        "Labels": labels(installation, role),
+        "NetworkDisabled": True,
+        "HostConfig": {
+            "NetworkMode": "none",
+            "RestartPolicy": {"Name": "no"},
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "PidsLimit": 16,
+            # Whatever the engine's own choice is, this one can be read back.
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}},
+        },
+    }
