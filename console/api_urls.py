@@ -4,8 +4,11 @@ from django.urls import path, re_path
 
 from console.schema import Nothing, Schema
 from endpoints import api as endpoints
+from endpoints import vault_api as vault
+from endpoints import volume_api as volumes
 from replicas.api import endpoints as replicas
 from replicas.api import logs
+from templates_app import api as templates
 
 urlpatterns = [
     path("endpoints", replicas.EndpointList.as_view()),
@@ -21,7 +24,17 @@ urlpatterns = [
     path("logs/<slug:name>/stream", logs.LogStream.as_view()),
     path("instance-types", replicas.InstanceTypes.as_view()),
     path("public-endpoints", endpoints.PublicEndpoints.as_view()),
+    path("volumes", volumes.Volumes.as_view()),
+    path("volumes/<str:name>", volumes.VolumeDetail.as_view()),
     path("account", endpoints.Account.as_view()),
+    path("secrets", vault.Secrets.as_view()),
+    path("secret", vault.SecretCreate.as_view()),
+    path("secret/<str:key>", vault.SecretDetail.as_view()),
+    path("registry-credentials", vault.SignIns.as_view()),
+    path("registry-credential", vault.SignInCreate.as_view()),
+    path("registry-credential/<str:key>", vault.SignInDetail.as_view()),
+    path("templates", templates.TemplateList.as_view()),
+    path("templates/<slug:slug>", templates.TemplateDetail.as_view()),
     path("schema", Schema.as_view()),
     re_path(r"^(?P<rest>.*)$", Nothing.as_view()),
 ]

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from endpoints import revisions
+from endpoints import revisions, worker
 from endpoints.models import Endpoint, RegistryCredential, Revision, Secret
 from endpoints.sealing import SealBroken, seal, unseal
 
@@ -97,6 +97,20 @@ def _plain(key: str, sealed: str) -> str:
         return unseal(sealed)
     except SealBroken as error:
         raise SecretMissing(f"{key}: {error}") from None
+
+
+# --- What there is -----------------------------------------------------------
+def missing_secrets(owner_id: int, keys: Collection[str]) -> list[str]:
+    """Those of `keys` that the account has not, in their order."""
+    if not keys:
+        return []
+    rows = Secret.objects.filter(owner_id=owner_id, key__in=keys)
+    there = set(rows.values_list("key", flat=True))
+    return [key for key in keys if key not in there]
+
+
+def has_sign_in(owner_id: int, key: str) -> bool:
+    return RegistryCredential.objects.filter(owner_id=owner_id, key=key).exists()
 
 
 # --- Who uses what -----------------------------------------------------------
@@ -183,6 +197,35 @@ class SignInWish:
     checked_at: datetime | None = None
 
 
+def checked(registry: str, username: str, password: str) -> tuple[SignInWish, str]:
+    """The sign-in, tried at its registry through the worker: at most some seconds.
+
+    When nobody could try it, it is not checked, and the text says why. Raises
+    worker.WorkerRefused when the registry did not take it or is not there.
+    """
+    try:
+        worker.check_sign_in(registry, username, password)
+    except worker.WorkerAway as away:
+        return SignInWish(registry, username, password), str(away)
+    return SignInWish(registry, username, password, timezone.now()), ""
+
+
+def blamed(refused: worker.WorkerRefused) -> str:
+    """The field that a refusal is about."""
+    return "password" if refused.reason == "RegistryRefused" else "registry"
+
+
+def check_free(owner_id: int, key: str) -> None:
+    """Before a registry is asked: raises KeyTaken."""
+    if has_sign_in(owner_id, key):
+        raise KeyTaken(_taken_sign_in(key))
+
+
+def password_of(row: RegistryCredential) -> str:
+    """In plain: never log or show it. Raises SecretMissing."""
+    return _plain(row.key, row.sealed)
+
+
 def add_registry(owner_id: int, key: str, wish: SignInWish) -> RegistryCredential:
     """Keep a sign-in under this name. Raises KeyTaken."""
     try:
@@ -196,9 +239,11 @@ def add_registry(owner_id: int, key: str, wish: SignInWish) -> RegistryCredentia
                 checked_at=wish.checked_at,
             )
     except IntegrityError:
-        raise KeyTaken(
-            f"You have a sign-in {key}. Change it, or choose another name."
-        ) from None
+        raise KeyTaken(_taken_sign_in(key)) from None
+
+
+def _taken_sign_in(key: str) -> str:
+    return f"You have a sign-in {key}. Change it, or choose another name."
 
 
 def change_registry(row: RegistryCredential, wish: SignInWish) -> None:
@@ -206,12 +251,6 @@ def change_registry(row: RegistryCredential, wish: SignInWish) -> None:
     row.registry, row.username = wish.registry, wish.username
     row.sealed, row.checked_at = seal(wish.password), wish.checked_at
     row.save()
-
-
-def note_checked(row: RegistryCredential) -> None:
-    """The registry took it just now."""
-    row.checked_at = timezone.now()
-    row.save(update_fields=["checked_at"])
 
 
 def delete_registry(row: RegistryCredential) -> None:

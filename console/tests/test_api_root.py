@@ -36,6 +36,10 @@ PATHS = [
     "/v1/logs/whisper/stream",
     "/v1/instance-types",
     "/v1/account",
+    "/v1/secrets",
+    "/v1/secret/A",
+    "/v1/registry-credentials",
+    "/v1/registry-credential/A",
 ]
 WISH = {"name": "whisper", "image_url": "lab/whisper:1", "port": 8000}
 
@@ -206,9 +210,13 @@ def test_our_own_fault_is_named_and_says_nothing_more(alice, monkeypatch, caplog
 def test_the_schema_is_valid_and_complete(capsys):
     call_command("spectacular", "--validate", "--fail-on-warn")
     schema = yaml.safe_load(capsys.readouterr().out)
-    named = {path.replace("{name}", "whisper") for path in schema["paths"]}
+    named = {
+        path.replace("{name}", "whisper").replace("{key}", "A")
+        for path in schema["paths"]
+    }
     public = {"/v1/public-endpoints"}
-    assert named == {*PATHS, "/v1/endpoint", *public}
+    made = {"/v1/endpoint", "/v1/secret", "/v1/registry-credential"}
+    assert named == {*PATHS, *made, *public}
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             assert operation["summary"], (path, method)
@@ -261,7 +269,10 @@ def test_no_value_breaks_a_field(alice):
         for value in ODD:
             for row in (None, known):
                 asked = RunningEndpointSerializer(
-                    row, data={**WISH, field: value}, partial=row is not None
+                    row,
+                    data={**WISH, field: value},
+                    partial=row is not None,
+                    context={"owner_id": alice.pk},
                 )
                 if asked.is_valid():
                     continue

@@ -18,13 +18,13 @@ from endpoints.models import Endpoint
 from endpoints.serializers.fields import (
     CountField,
     EmptyableField,
-    LaterField,
     RuledField,
     StrictSerializer,
     TierField,
     WordField,
     text_rule,
 )
+from endpoints.serializers.keys import KeysField, SignInField, check_keys
 from endpoints.serializers.parts import (
     EnvField,
     VolumeSerializer,
@@ -67,8 +67,6 @@ NULL_IS_OPEN = frozenset(
 FIXED = {
     "name": "The name is part of the URL and cannot be changed. "
     "Make another endpoint, then delete this one.",
-    "port": "The port is set when the endpoint is made and cannot be changed. "
-    "Make another endpoint for another port.",
 }
 
 
@@ -93,7 +91,7 @@ class EndpointSerializer(StrictSerializer):
         1,
         65535,
         rules.port_problem(None),
-        help_text="Where the container listens. Set once.",
+        help_text="Where the container listens.",
     )
     health_check_path = EmptyableField(
         rules.path_problem,
@@ -151,15 +149,11 @@ class EndpointSerializer(StrictSerializer):
     volumes_experimental = VolumeSerializer(
         many=True, required=False, help_text="At most one."
     )
-    registry_credential = LaterField(
-        "Registry credentials are not kept here yet. Leave this empty, "
-        "and name an image that needs no sign-in.",
-        help_text="Only null for now.",
+    registry_credential = SignInField(
+        help_text="Key of one of /v1/registry-credentials; null: a public image.",
     )
-    container_secrets = LaterField(
-        "Account-wide secrets are not kept here yet. Leave this empty, and give the "
-        "endpoint a secret value on its page.",
-        help_text="Only null or [] for now.",
+    container_secrets = KeysField(
+        help_text="Keys of /v1/secrets, set as environment variables of those names.",
     )
     endpoint = serializers.URLField(read_only=True, help_text="Where it answers.")
     phase = serializers.CharField(read_only=True, help_text="What it is up to.")
@@ -181,6 +175,7 @@ class EndpointSerializer(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         row: Endpoint | None = self.instance
         _check_fixed(attrs, row)
+        check_keys(attrs, row.owner_id if row else self.context["owner_id"])
         least, most = _scale(attrs, row)
         if problem := rules.scale_problem(least, most):
             field = "min_replicas" if "min_replicas" in attrs else "max_replicas"
@@ -208,8 +203,8 @@ class EndpointSerializer(StrictSerializer):
             "visibility": "public" if instance.public else "private",
             "endpoint_state": "disabled" if instance.paused else "active",
             "volumes_experimental": shown_volumes(spec.volume),
-            "registry_credential": None,
-            "container_secrets": [],
+            "registry_credential": spec.registry or None,
+            "container_secrets": list(spec.secrets),
             "endpoint": instance.url,
             "phase": instance.phase,
             "template": instance.template_name,
@@ -218,10 +213,10 @@ class EndpointSerializer(StrictSerializer):
 
 
 def _check_fixed(attrs: dict[str, Any], row: Endpoint | None) -> None:
-    """Name and port may be repeated, as in what a GET gave, but not changed."""
+    """The name may be repeated, as in what a GET gave, but not changed."""
     if row is None:
         return
-    now = {"name": row.name, "port": row.container.port}
+    now = {"name": row.name}
     changed = {n: [FIXED[n]] for n, v in now.items() if attrs.get(n, v) != v}
     if changed:
         raise serializers.ValidationError(changed)
@@ -267,6 +262,12 @@ def _spec_of(data: dict[str, Any], base: ContainerSpec) -> ContainerSpec:
     if "image_url" in data and data["image_url"] != base.image:
         # Another image is pulled: what built the old one does not build it.
         spec = replace(spec, image=data["image_url"], build="")
+    if "port" in data:
+        spec = replace(spec, port=data["port"])
+    if "registry_credential" in data:
+        spec = replace(spec, registry=data["registry_credential"])
+    if "container_secrets" in data:
+        spec = replace(spec, secrets=tuple(data["container_secrets"]))
     if "health_check_path" in data:
         spec = replace(spec, health_path=data["health_check_path"])
     if "command" in data:

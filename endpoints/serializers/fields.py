@@ -132,19 +132,6 @@ class TierField(serializers.Field[Tier, str, str, Any]):
         return value.slug
 
 
-class LaterField(serializers.JSONField):
-    """Known to clients, not kept here yet: only an empty value is taken."""
-
-    def __init__(self, sentence: str, **kwargs: Any) -> None:
-        super().__init__(required=False, allow_null=True, **kwargs)
-        self.sentence = sentence
-
-    def to_internal_value(self, data: Any) -> Any:
-        if data:
-            raise serializers.ValidationError(self.sentence)
-        return data
-
-
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses names it does not know, saying which one was probably meant.
 

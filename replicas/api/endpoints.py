@@ -67,10 +67,10 @@ class EndpointCreate(APIView):
         tags=["endpoints"],
     )
     def post(self, request: Request) -> Response:
-        asked = Shown(data=request.data)
+        user: Any = request.user
+        asked = Shown(data=request.data, context={"owner_id": user.pk})
         asked.is_valid(raise_exception=True)
         data = asked.validated_data
-        user: Any = request.user
         with transaction.atomic():
             try:
                 endpoint = services.create(user, wish_of(data))
@@ -93,7 +93,7 @@ class EndpointDetail(APIView):
 
     @extend_schema(
         operation_id="change_endpoint",
-        summary="Change what is sent; name and port are set once",
+        summary="Change what is sent; the name is set once",
         request=Shown(partial=True),
         responses={200: Shown, 400: ErrorSerializer, 404: ErrorSerializer},
         tags=["endpoints"],

@@ -210,8 +210,19 @@ BAD = [
     ("visibility", [], "Choose private or public."),
     ("endpoint_state", "paused", "Choose active or disabled."),
     ("display_name", "x" * 81, "Keep it to 80 characters. This is 81."),
-    ("registry_credential", "hub", None),
-    ("container_secrets", ["HF_TOKEN"], None),
+    (
+        "registry_credential",
+        "hub",
+        "You have no registry sign-in hub. Add it with POST /v1/registry-credential.",
+    ),
+    (
+        "container_secrets",
+        ["HF_TOKEN"],
+        "You have no secret HF_TOKEN. Add it with POST /v1/secret.",
+    ),
+    ("container_secrets", "HF_TOKEN", 'Send a list of keys, such as ["HF_TOKEN"].'),
+    ("container_secrets", [7], 'Send a list of keys, such as ["HF_TOKEN"].'),
+    ("container_secrets", ["A"] * 201, "Keep it to 200 secrets."),
     ("replicas", [], "This is reported. Set min_replicas and max_replicas."),
     ("endpoint", "http://x", "This is reported, not set. Leave it out."),
     ("imge_url", "x", 'There is no "imge_url". Did you mean "image_url"?'),
@@ -410,11 +421,20 @@ def test_null_empties_a_text(alice):
     assert shown["command"] == []
 
 
-@pytest.mark.parametrize(("field", "value"), [("port", 8001), ("name", "other")])
-def test_name_and_port_are_set_once(alice, field, value):
+def test_the_name_is_set_once(alice):
     post(alice)
-    answer = caller(alice).patch("/v1/endpoint/whisper", {field: value}, format="json")
-    assert "cannot be changed" in refused(answer, field)[0]
+    answer = caller(alice).patch(
+        "/v1/endpoint/whisper", {"name": "other"}, format="json"
+    )
+    assert "cannot be changed" in refused(answer, "name")[0]
+
+
+def test_another_port_is_another_revision(alice):
+    post(alice)
+    assert patch(alice, port=8000).json()["port"] == 8000
+    assert Endpoint.objects.get().revision == 1
+    assert patch(alice, port=8001).json()["port"] == 8001
+    assert Endpoint.objects.get().revision == 2
 
 
 def test_a_change_is_whole_or_nothing(alice):
