@@ -7,6 +7,8 @@ Passwords travel in the body, and nothing here logs one.
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,12 +77,67 @@ def check_sign_in(registry: str, username: str, password: str) -> None:
     _ask("/check-sign-in", asked, "so the sign-in could not be checked")
 
 
-def _ask(path: str, asked: dict[str, Any], cost: str) -> Any:
+def measure_volumes(owner_id: int | None, *, seconds: float = _ANSWER) -> None:
+    """See to it that the sizes of the account's volumes are fresh; None: everyone's.
+
+    Raises WorkerRefused or WorkerAway, also when it takes longer than `seconds`: the
+    worker goes on measuring then.
+    """
+    asked = {"owner_id": owner_id}
+    cost = "so volumes could not be measured"
+    _ask("/measure-volumes", asked, cost, seconds=seconds)
+
+
+def look_at_volumes() -> None:
+    """Have volumes that are to be deleted deleted now. Raises as the others do."""
+    _ask("/look-at-volumes", {}, "so volumes are deleted later", seconds=5.0)
+
+
+async def volume_archive(volume_id: int) -> AsyncGenerator[bytes, None]:
+    """A tar of the volume's files, as it is made: close it to stop early.
+
+    What is wrong before the first byte is raised here: WorkerRefused or WorkerAway.
+    Later the generator raises ConnectionError, and what was read is not all.
+    """
+    transport = httpx.AsyncHTTPTransport(
+        uds=settings.ALIGHT_WORKER_SOCKET, verify=False
+    )
+    client = httpx.AsyncClient(transport=transport, timeout=_limits(_SILENCE))
+    async with AsyncExitStack() as opened:
+        await opened.enter_async_context(client)
+        try:
+            answer = await opened.enter_async_context(
+                client.stream("GET", f"http://worker/volumes/{volume_id}/archive")
+            )
+            if not answer.is_success:
+                await answer.aread()
+        except httpx.TransportError:
+            raise _away("so the download cannot start") from None
+        if not answer.is_success:
+            _checked(answer)
+        return _pieces(answer, opened.pop_all())
+
+
+async def _pieces(
+    answer: httpx.Response, opened: AsyncExitStack
+) -> AsyncGenerator[bytes, None]:
+    async with opened:
+        try:
+            async for piece in answer.aiter_raw():
+                yield piece
+        except httpx.TransportError as error:
+            raise ConnectionError("the worker broke off") from error
+
+
+def _ask(
+    path: str, asked: dict[str, Any], cost: str, seconds: float | None = None
+) -> Any:
     """The worker's answer; `cost` says what is not done when it does not come."""
+    limits = _limits(seconds or _ANSWER)
     # Plain HTTP: not reading the list of authorities saves most of the time.
     transport = httpx.HTTPTransport(uds=settings.ALIGHT_WORKER_SOCKET, verify=False)
     try:
-        with httpx.Client(transport=transport, timeout=_limits(_ANSWER)) as client:
+        with httpx.Client(transport=transport, timeout=limits) as client:
             answer = client.post(f"http://worker{path}", json=asked)
     except httpx.TransportError:
         raise _away(cost) from None

@@ -5,7 +5,7 @@ from endpoints.models.endpoint import Endpoint, EndpointQuerySet
 from endpoints.models.event import Event
 from endpoints.models.revision import Revision, RevisionQuerySet
 from endpoints.models.vault import RegistryCredential, Secret
-from endpoints.models.volume import Volume
+from endpoints.models.volume import Volume, VolumeQuerySet
 
 __all__ = [
     "AccessKey",
@@ -18,4 +18,5 @@ __all__ = [
     "RevisionQuerySet",
     "Secret",
     "Volume",
+    "VolumeQuerySet",
 ]

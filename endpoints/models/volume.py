@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
+
+
+class VolumeQuerySet(models.QuerySet["Volume"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> VolumeQuerySet:
+        """Those this person may see: their own; all for a superuser."""
+        if getattr(user, "is_superuser", False):
+            return self.all()
+        return self.filter(owner_id=user.pk)
+
+    def kept(self) -> VolumeQuerySet:
+        """Those nobody asked to delete."""
+        return self.filter(deleting=False)
 
 
 class Volume(models.Model):
     """A named volume of an account; any of its endpoints may mount it.
 
-    `engine_name` is what the engine calls it. `size_bytes` is what its files take, as
-    the worker saw it at `measured_at`; null while nobody measured.
+    `engine_name` is what the engine calls it, never the same twice. `size_bytes` is
+    what its files take, as the worker saw it at `measured_at`; null while nobody
+    measured. A name is free again as soon as its volume is to be deleted.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
@@ -24,10 +38,16 @@ class Volume(models.Model):
     # Why the engine would not remove it, in one sentence.
     trouble = models.TextField(blank=True)
 
+    objects = VolumeQuerySet.as_manager()
+
     class Meta:
-        ordering = ["name"]
+        ordering = ["name", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["owner", "name"], name="volume_name_once"),
+            models.UniqueConstraint(
+                fields=["owner", "name"],
+                condition=models.Q(deleting=False),
+                name="volume_name_once",
+            ),
         ]
 
     def __str__(self) -> str:

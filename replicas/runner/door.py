@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from replicas.engine.base import (
 )
 from replicas.runner import signing_in
 from replicas.runner.threads import in_thread
+from replicas.runner.volumes import VolumeKeeper
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +43,9 @@ _FAREWELL = 1.0
 class Door:
     """Opens at the first sweep; each later one sees to it that somebody is reached."""
 
-    def __init__(self, streams: EngineStreams) -> None:
+    def __init__(self, streams: EngineStreams, keeper: VolumeKeeper) -> None:
         self._streams = streams
+        self._keeper = keeper
         self._path = Path(settings.ALIGHT_WORKER_SOCKET)
         self._runner: web.AppRunner | None = None
         self._mine = (0, 0)
@@ -78,6 +81,9 @@ class Door:
             [
                 web.post("/image-facts", self._image_facts),
                 web.post("/check-sign-in", self._check_sign_in),
+                web.post("/look-at-volumes", self._look_at_volumes),
+                web.post("/measure-volumes", self._measure_volumes),
+                web.get("/volumes/{volume_id}/archive", self._archive),
             ]
         )
         runner = web.AppRunner(
@@ -114,6 +120,39 @@ class Door:
         except TimeoutError:
             raise _slow(sign_in.registry) from None
         return web.json_response({})
+
+    async def _look_at_volumes(self, request: web.Request) -> web.Response:
+        await self._keeper.remove_all()
+        return web.json_response({})
+
+    async def _measure_volumes(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        await self._keeper.measure(asked["owner_id"])
+        return web.json_response({})
+
+    async def _archive(self, request: web.Request) -> web.StreamResponse:
+        volume_id = int(request.match_info["volume_id"])
+        answer = web.StreamResponse()
+        async with aclosing(self._keeper.archive(volume_id)) as pieces:
+            # What goes wrong before the first piece can still be told.
+            first = await anext(pieces, b"")
+            await answer.prepare(request)
+            try:
+                await answer.write(first)
+                async for piece in pieces:
+                    await answer.write(piece)
+            except BaseException as error:
+                # Without its last chunk the answer is seen to be broken.
+                _break_off(request)
+                if isinstance(error, EngineError):
+                    log.warning("Download of volume %s broke off: %s", volume_id, error)
+                raise
+        return answer
+
+
+def _break_off(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 @web.middleware

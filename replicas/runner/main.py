@@ -19,6 +19,7 @@ from replicas.runner.fetching import Fetcher
 from replicas.runner.finding import GpuFinder
 from replicas.runner.probing import Prober
 from replicas.runner.threads import in_thread
+from replicas.runner.volumes import VolumeKeeper
 from replicas.runner.watching import Watcher
 
 log = logging.getLogger(__name__)
@@ -43,12 +44,14 @@ class Runner:
 
     async def run(self) -> None:
         streams = open_streams()
+        keeper = VolumeKeeper(streams)
         components: list[Component] = [
             Fetcher(streams),
             Prober(),
             GpuFinder(),
             LogFollower(streams),
-            Door(streams),
+            keeper,
+            Door(streams, keeper),
         ]
         try:
             async with asyncio.TaskGroup() as group:

@@ -16,6 +16,7 @@ from replicas.engine.base import RegistryRefused
 from replicas.engine.fake import FakeImage, FakeStreams, World
 from replicas.runner import door
 from replicas.runner.door import Door
+from replicas.runner.volumes import VolumeKeeper
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,9 +32,14 @@ def world():
     return World()
 
 
+def door_to(world):
+    streams = FakeStreams(world)
+    return Door(streams, VolumeKeeper(streams))
+
+
 @asynccontextmanager
 async def opened(streams):
-    made = Door(streams)
+    made = Door(streams, VolumeKeeper(streams))
     await made.sweep()
     try:
         yield made
@@ -206,7 +212,7 @@ async def test_two_workers(path, world):
     world.publish("lab/app:1", FakeImage(size=1))
     other = World()
     other.publish("lab/app:1", FakeImage(size=2))
-    first, second = Door(FakeStreams(world)), Door(FakeStreams(other))
+    first, second = door_to(world), door_to(other)
     await first.sweep()
     await second.sweep()
     assert (await facts()).size == 2
@@ -221,7 +227,7 @@ async def test_two_workers(path, world):
 
 async def test_the_first_of_two_ends_and_takes_nothing_along(path, world):
     world.publish("lab/app:1", FakeImage())
-    first, second = Door(FakeStreams(World())), Door(FakeStreams(world))
+    first, second = door_to(World()), door_to(world)
     await first.sweep()
     await second.sweep()
     await first.close()
@@ -231,7 +237,7 @@ async def test_the_first_of_two_ends_and_takes_nothing_along(path, world):
 
 async def test_the_place_of_a_killed_worker_is_taken(path, world):
     world.publish("lab/app:1", FakeImage())
-    first = Door(FakeStreams(world))
+    first = door_to(world)
     await first.sweep()
     door._listen(path).close()
     await first.sweep()
@@ -242,7 +248,7 @@ async def test_the_place_of_a_killed_worker_is_taken(path, world):
 async def test_a_folder_that_is_not_there_yet(path, world, settings):
     later = path.parent / "later" / "worker.sock"
     settings.ALIGHT_WORKER_SOCKET = str(later)
-    made = Door(FakeStreams(world))
+    made = door_to(world)
     with pytest.raises(OSError, match="No such file"):
         await made.sweep()
     later.parent.mkdir()
