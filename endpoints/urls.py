@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from endpoints.views import clone, edit, image_check, templates, tokens
+from endpoints.views import clone, edit, image_check, templates, tokens, volumes
 
 app_name = "endpoints"
 urlpatterns = [
@@ -22,4 +22,13 @@ urlpatterns = [
     ),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:key_id>/revoke/", tokens.revoke_token, name="revoke"),
+    path("volumes/", volumes.volumes, name="volumes"),
+    path(
+        "volumes/<int:volume_id>/delete/", volumes.delete_volume, name="delete_volume"
+    ),
+    path(
+        "volumes/<int:volume_id>/download",
+        volumes.download_volume,
+        name="download_volume",
+    ),
 ]
