@@ -22,7 +22,7 @@ class Act:
     """One thing to press.
 
     key: the end of its element's id. to: the address of a link or a POST. name, value:
-    what a POST sends; for "dialog", value is the replica's id.
+    what a POST sends; for "dialog", the replica's name and id.
     """
 
     key: str

@@ -90,13 +90,13 @@ def _state(revision: Revision, stands: Standing) -> tuple[str, str]:
 
 
 def in_use(wanted: Revision, rollout: Rollout | None, now: datetime) -> Sentence:
-    """ "4, by grace, 5 min ago", for the configuration."""
+    """ "Revision 4, by grace, 5 min ago", for the configuration."""
     if rollout and rollout.stopped:
-        return say(f"{rollout.serving}; {wanted.number} did not become ready")
+        return say(f"Revision {rollout.serving}; {wanted.number} did not become ready")
     who = f", by {wanted.actor}" if wanted.actor else ""
     moving = ", rolling out" if rollout else ""
     age = since(wanted.created_at, now)
-    return say(f"{wanted.number}{moving}{who}, ", age)
+    return say(f"Revision {wanted.number}{moving}{who}, ", age)
 
 
 def chosen(

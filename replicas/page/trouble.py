@@ -83,7 +83,8 @@ def timeline_of(seen: Seen) -> Act:
     """Opens the dialog of that replica."""
     to = address("replicas:replica", seen.replica.endpoint.name, seen.replica.pk)
     words = f"What {seen.name} did"
-    return Act("timeline", words, "info", "dialog", to, "", str(seen.replica.pk))
+    pk = str(seen.replica.pk)
+    return Act("timeline", words, "info", "dialog", to, seen.name, pk)
 
 
 def unhealthy(facts: Facts, seen: Seen) -> Readout:

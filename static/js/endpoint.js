@@ -74,11 +74,11 @@
       openId = id;
       if ($("#replica-detail").dataset.id !== String(id)) {
         var fresh = UI.el("div", { id: "replica-detail", "data-id": id });
-        fresh.append(UI.el("div.dialog-head", {}, UI.el("h2", { id: "dlg-title", tabindex: "-1", autofocus: true, text: from.getAttribute("aria-label").split(/[,.]/)[0] })));
+        fresh.append(UI.el("div.dialog-head", {}, UI.el("h2", { id: "dlg-title", tabindex: "-1", autofocus: true, text: from.dataset.name || from.getAttribute("aria-label").split(/[,.]/)[0] })));
         $("#replica-detail").replaceWith(fresh);
       }
       UI.openDialog(dlg, from);
-      if (!Live.send({ open: id })) ask(id, from.getAttribute("formaction"));
+      if (!Live.send({ open: id })) ask(id, from.getAttribute("formaction") || from.href);
     }
     function ask(id, address) {
       fetch(address + "?fragment").then(function (r) { return r.ok ? r.text() : Promise.reject(r.status); }).then(function (html) {
