@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -56,6 +57,13 @@ def _take(replica: Replica, gpus: list[Gpu]) -> Place:
     return Place(node=gpus[0].node, gpus=tuple(gpus))
 
 
+def would_start(replica: Replica, holders: Collection[int]) -> bool:
+    """Whether it would get its GPUs if these replicas (by id) gave theirs back."""
+    devices = _devices(_present(), as_free=holders)
+    standing = stand(_line(until=replica), devices).get(replica.pk)
+    return bool(standing and standing.gets)
+
+
 def write_off(replica: Replica, said: str) -> None:
     """Write that GPUs of this replica are gone: those that the engine named, or all.
 
@@ -94,14 +102,15 @@ def _present() -> dict[str, Gpu]:
     return {gpu.uuid: gpu for gpu in gpus}
 
 
-def _devices(gpus: dict[str, Gpu]) -> list[Device]:
+def _devices(gpus: dict[str, Gpu], as_free: Collection[int] = ()) -> list[Device]:
     return [
         Device(
             uuid=gpu.uuid,
             node=gpu.node_id,
             model=gpu.model,
             memory_gb=gpu.memory_gb,
-            free=gpu.replica_id is None and gpu.node.unreachable_since is None,
+            free=(gpu.replica_id is None or gpu.replica_id in as_free)
+            and gpu.node.unreachable_since is None,
         )
         for gpu in gpus.values()
     ]

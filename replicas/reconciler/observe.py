@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from django.conf import settings
@@ -14,11 +14,13 @@ from endpoints.ingress import get_ingress
 from endpoints.ingress.base import IngressUnreachable
 from endpoints.models import Endpoint, Revision
 from endpoints.revisions import Serving
+from replicas import booking
 from replicas.engine import get_engine, names
 from replicas.engine.base import Observed
 from replicas.engine.contexts import resolve
 from replicas.logs import store
 from replicas.models import Replica
+from replicas.reconciler.plan import stop_order
 from replicas.reconciler.snapshot import Owner, ReplicaFacts, Snapshot, WishFacts
 from replicas.routing import upstream_key
 from replicas.states import ReplicaState
@@ -58,8 +60,8 @@ def observe(endpoint: Endpoint, known: Mapping[Owner, Observed] | None = None) -
         # One shared object, so that what a pass learns is seen by every replica.
         replica.endpoint = endpoint
     containers = containers_of(endpoint.name) if known is None else known
-    facts = tuple(facts_of(replica) for replica in rows.values())
     serving = revisions.serving(endpoint)
+    facts = _with_shortage([facts_of(r) for r in rows.values()], rows, serving)
     snapshot = Snapshot(
         wish=wish_of(endpoint, serving),
         replicas=facts,
@@ -73,6 +75,38 @@ def observe(endpoint: Endpoint, known: Mapping[Owner, Observed] | None = None) -
         open_requests=_open_requests(endpoint, rows, containers),
     )
     return Scene(endpoint, serving, rows, snapshot)
+
+
+def _with_shortage(
+    facts: list[ReplicaFacts], rows: Mapping[int, Replica], serving: Serving
+) -> tuple[ReplicaFacts, ...]:
+    """Facts that know whether older replicas stand in the way of a newer one."""
+    ending = {f.id for f in facts if f.state is ReplicaState.STOPPING}
+    older = sorted(
+        (
+            f
+            for f in facts
+            if f.id not in ending and (f.revision != serving.number or f.retire)
+        ),
+        key=stop_order,
+    )
+    old = {f.id for f in older}
+    return tuple(
+        replace(f, short=_short(rows[f.id], ending, [f.id for f in older]))
+        if f.state is ReplicaState.WAITING and f.id not in old and older
+        else f
+        for f in facts
+    )
+
+
+def _short(replica: Replica, ending: set[int], older: list[int]) -> int:
+    """How many of `older`, from the front, must give their GPUs back so it can start."""
+    if not replica.tier.gpus:
+        return 0
+    for count in range(len(older) + 1):
+        if booking.would_start(replica, {*ending, *older[:count]}):
+            return count
+    return 0
 
 
 def wish_of(endpoint: Endpoint, serving: Serving) -> WishFacts:
@@ -95,7 +129,6 @@ def facts_of(replica: Replica) -> ReplicaFacts:
         state=ReplicaState(replica.state),
         since=replica.since,
         retire=replica.retire,
-        blocked=replica.trouble == NO_HARDWARE,
         gpu_lost=any(not gpu.present for gpu in replica.gpus.all()),
         started_at=replica.started_at,
         answered_at=replica.answered_at,

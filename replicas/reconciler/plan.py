@@ -312,23 +312,23 @@ def _fit_count(w: Snapshot, p: Plan) -> None:
     """Add what is missing, retire what is too many or out of date.
 
     A change moves over one replica at a time: the new one is ready before an old one
-    goes, unless the new one waits for the hardware that the old one holds.
+    goes, unless the new one waits for nothing but the hardware that the old one holds.
     """
     alive = [r for r in w.replicas if r.state is not S.STOPPING and not r.gpu_lost]
     fresh = [r for r in alive if r.revision == w.wish.revision and not r.retire]
     stale = [r for r in alive if r not in fresh]
     wanted = w.wish.wanted
 
-    for replica in sorted(fresh, key=_stop_order)[: max(0, len(fresh) - wanted)]:
+    for replica in sorted(fresh, key=stop_order)[: max(0, len(fresh) - wanted)]:
         p.actions.append(Act("retire", replica))
 
     ready = sum(r.state is S.READY for r in fresh)
-    blocked = sum(r.blocked for r in fresh)
+    short = max((r.short for r in fresh), default=0)
     taken = {r.number for r in w.replicas}
     free = [n for n in range(1, PLACES + 1) if n not in taken]
     crowded = int(not free and len(fresh) < wanted)
-    keep = max(0, wanted - ready - blocked - crowded)
-    for replica in sorted(stale, key=_stop_order)[: max(0, len(stale) - keep)]:
+    keep = max(0, wanted - ready - short - crowded)
+    for replica in sorted(stale, key=stop_order)[: max(0, len(stale) - keep)]:
         p.actions.append(Act("retire", replica))
 
     missing = wanted - len(fresh)
@@ -343,6 +343,6 @@ def _fit_count(w: Snapshot, p: Plan) -> None:
 _VALUE = {S.READY: 3, S.UNHEALTHY: 2, S.STARTING: 1, S.PULLING: 1, S.ASSIGNED: 1}
 
 
-def _stop_order(replica: ReplicaFacts) -> tuple[int, int]:
+def stop_order(replica: ReplicaFacts) -> tuple[int, int]:
     """First to go: what serves nobody, then the highest number."""
     return (_VALUE.get(replica.state, 0), -replica.number)

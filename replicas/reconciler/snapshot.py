@@ -37,7 +37,9 @@ class ReplicaFacts:
     state: ReplicaState
     since: datetime
     retire: bool = False
-    blocked: bool = False  # waits in line for hardware
+    # How many older replicas would have to go, so that this one gets their hardware;
+    # 0: none, or it would not help.
+    short: int = 0
     gpu_lost: bool = False  # it holds a GPU that is not there any more
     started_at: datetime | None = None
     answered_at: datetime | None = None

@@ -318,7 +318,7 @@ LOST_GPU = {
     "its successor is there": (
         world(
             replica(S.STOPPING, gpu_lost=True, end_asked_at=ago(1)),
-            replica(S.WAITING, id=2, blocked=True),
+            replica(S.WAITING, id=2, short=1),
             containers={(1, 1): running},
         ),
         [("assign", 2)],
@@ -413,7 +413,7 @@ def test_a_change_retires_an_old_one_when_the_new_one_is_ready():
 
 
 def test_a_change_gives_up_an_old_one_when_the_new_one_waits_for_its_hardware():
-    blocked = replica(S.WAITING, id=2, revision=2, blocked=True)
+    blocked = replica(S.WAITING, id=2, revision=2, short=1)
     snapshot = changed(ready(1), blocked, wanted=1, containers=up(1))
     assert ask(snapshot) == [("assign", 2), ("retire", 1)]
 

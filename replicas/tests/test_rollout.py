@@ -6,11 +6,13 @@ import pytest
 
 from endpoints import revisions, services
 from endpoints.models import Event
-from endpoints.tests.factories import UserFactory
+from endpoints.tests.factories import MediumTierFactory, TierFactory, UserFactory
 from replicas.engine.base import ImageNotFound
 from replicas.engine.fake import FakeImage
+from replicas.logs import store
 from replicas.runner import fetching
 from replicas.states import ReplicaState as S
+from replicas.tests.factories import GpuFactory
 from replicas.tests.house import House
 
 pytestmark = [pytest.mark.valkey, pytest.mark.django_db(transaction=True)]
@@ -141,3 +143,73 @@ def test_an_old_replica_restarts_as_what_it_was(house, served):
 def test_there_is_no_revision_that_never_was(house, served):
     with pytest.raises(revisions.NoSuchRevision):
         revisions.roll_back(served, 7, "alice")
+
+
+# --- with GPUs ----------------------------------------------------------------------
+
+
+def on_gpus(house, count, replicas=1):
+    """An endpoint that holds `replicas` of the house's A10s."""
+    for _ in range(count):
+        GpuFactory(node_id=house.engine.node().name)
+    endpoint = house.endpoint(
+        tier=MediumTierFactory(),
+        min_replicas=replicas,
+        max_replicas=replicas,
+        target_count=replicas,
+    )
+    house.up(endpoint)
+    assert running(house, endpoint) == [1] * replicas
+    return endpoint
+
+
+def end_all(house, endpoint):
+    """Let replicas that stop come to their end."""
+    for replica in endpoint.replicas.filter(state=S.STOPPING):
+        store.mark_finished(endpoint.pk, replica.pk, replica.attempt)
+    house.settle(endpoint)
+
+
+def test_the_only_gpu_is_handed_over(house):
+    endpoint = on_gpus(house, 1)
+    change(endpoint, health_path="/ok")
+    house.settle(endpoint)
+    assert house.states(endpoint) == [S.STOPPING, S.WAITING]
+    end_all(house, endpoint)
+    house.answer(endpoint)
+    assert running(house, endpoint) == [2]
+
+
+def test_an_old_one_serves_on_while_its_hardware_would_not_help(house):
+    """Hardware that is not here, or more of it than giving up the old one frees."""
+    endpoint = on_gpus(house, 1)
+    nowhere = TierFactory(slug="h100", name="XL", gpu_model="H100", gpus=1)
+    services.change(endpoint, "alice", tier=nowhere)
+    for _ in range(3):
+        house.settle(endpoint)
+    assert house.states(endpoint) == [S.READY, S.WAITING]
+    pair = MediumTierFactory(slug="pair", gpus=2)
+    services.change(endpoint, "alice", tier=pair)
+    for _ in range(3):
+        house.settle(endpoint)
+    assert running(house, endpoint) == [1]
+    assert endpoint.replicas.filter(state=S.WAITING).count() == 1
+
+
+def test_an_old_one_serves_on_while_somebody_else_is_first_in_line(house):
+    endpoint = on_gpus(house, 1)
+    other = house.endpoint(tier=MediumTierFactory())
+    house.settle(other)
+    change(endpoint, health_path="/ok")
+    house.settle(endpoint)
+    assert house.states(endpoint) == [S.READY, S.WAITING]
+
+
+def test_two_old_ones_go_for_one_that_needs_both(house):
+    endpoint = on_gpus(house, 2, replicas=2)
+    services.change(endpoint, "alice", tier=MediumTierFactory(slug="pair", gpus=2))
+    house.settle(endpoint)
+    assert house.states(endpoint).count(S.STOPPING) == 2
+    end_all(house, endpoint)
+    house.answer(endpoint)
+    assert running(house, endpoint) == [2]
