@@ -100,7 +100,7 @@ def _with_shortage(
 
 
 def _short(replica: Replica, ending: set[int], older: list[int]) -> int:
-    """How many of `older`, from the front, must give their GPUs back so it can start."""
+    """How many of `older`, from the front, must give back GPUs so that it can start."""
     if not replica.tier.gpus:
         return 0
     for count in range(len(older) + 1):
