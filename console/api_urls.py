@@ -7,7 +7,7 @@ from endpoints import api as endpoints
 from endpoints import vault_api as vault
 from endpoints import volume_api as volumes
 from replicas.api import endpoints as replicas
-from replicas.api import logs
+from replicas.api import logs, revisions
 from templates_app import api as templates
 
 urlpatterns = [
@@ -17,6 +17,11 @@ urlpatterns = [
     path(
         "endpoint/<slug:name>/container/metadata",
         replicas.ContainerMetadata.as_view(),
+    ),
+    path("endpoint/<slug:name>/revisions", revisions.Revisions.as_view()),
+    path(
+        "endpoint/<slug:name>/revisions/<int:revision>/rollback",
+        revisions.RollBack.as_view(),
     ),
     path("events/<slug:name>", endpoints.Events.as_view()),
     path("events/<slug:name>/stream", endpoints.EventStream.as_view()),

@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 
 from replicas.fragments.endpoint import endpoint_context
 from replicas.fragments.many import list_context
-from replicas.fragments.rollouts import revisions_context
+from replicas.fragments.rollouts import revision_lines, revisions_context
 from replicas.hardware import hardware_for
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "endpoint_context",
     "hardware_context",
     "list_context",
+    "revision_lines",
     "revisions_context",
 ]
 

@@ -15,7 +15,13 @@ from replicas.hardware import hardware_for
 from replicas.models import Replica
 from replicas.page.facts import Rollout
 from replicas.page.remedies import larger_than
-from replicas.page.revisions import Standing, chosen, deployed, lines
+from replicas.page.revisions import (
+    RevisionLine,
+    Standing,
+    chosen,
+    deployed,
+    lines,
+)
 from replicas.states import ReplicaState
 from templates_app.models import Tier
 
@@ -114,15 +120,11 @@ def revisions_context(
     rows = everyone.filter(number__lt=before) if before else everyone
     shown = list(rows[: REVISIONS_SHOWN + 1])
     older = shown.pop() if len(shown) > REVISIONS_SHOWN else None
-    alive = list(endpoint.replicas.alive())
-    _, rollout = rollout_of(endpoint, alive)
-    serving = rollout.serving if rollout and rollout.stopped else endpoint.revision
-    stands = Standing(endpoint.revision, serving, rollout)
     pair = chosen(numbers, old, new, shown[0].number if shown else endpoint.revision)
     context: dict[str, Any] = {
         "endpoint": endpoint,
         "now": now,
-        "lines": lines(shown, older, stands, now),
+        "lines": lines(shown, older, _standing(endpoint), now),
         "older": shown[-1].number if older else None,
         "numbers": list(reversed(numbers)),
         "pair": pair,
@@ -132,3 +134,16 @@ def revisions_context(
         left, right = (deployed(sides[number]) for number in pair)
         context["changes"] = diffs.between(left, right)
     return context
+
+
+def revision_lines(endpoint: Endpoint) -> list[tuple[Revision, RevisionLine]]:
+    """All of them, newest first."""
+    rows = list(endpoint.revisions.select_related("tier"))
+    told = lines(rows, None, _standing(endpoint), timezone.now())
+    return list(zip(rows, told, strict=True))
+
+
+def _standing(endpoint: Endpoint) -> Standing:
+    _, rollout = rollout_of(endpoint, list(endpoint.replicas.alive()))
+    serving = rollout.serving if rollout and rollout.stopped else endpoint.revision
+    return Standing(endpoint.revision, serving, rollout)

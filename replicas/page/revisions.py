@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from endpoints.diffs import Deployed, between, summary
 from endpoints.models import Revision
@@ -12,14 +13,19 @@ from replicas.page.facts import Rollout
 from replicas.page.tiers import tier_words
 from replicas.page.words import Part, Sentence, say, since
 
+State = Literal["in_use", "rolling_out", "failed", "earlier"]
+
 
 @dataclass(frozen=True)
 class RevisionLine:
-    """One row. what: what it changed, in a line. do: "roll_back", "try_again" or ""."""
+    """One row. state: a word for machines, `word` for people. what: what it changed, in
+    a line. do: "roll_back", "try_again" or "".
+    """
 
     number: int
     who: str
     age: Part
+    state: State
     word: str
     what: str
     tone: str = ""
@@ -58,7 +64,7 @@ def lines(
 def _line(
     revision: Revision, older: Revision | None, stands: Standing, now: datetime
 ) -> RevisionLine:
-    word, tone = _state(revision, stands)
+    state, word = _state(revision, stands)
     if older is None:
         what = revision.container.image
     else:
@@ -69,24 +75,26 @@ def _line(
         number=revision.number,
         who=revision.actor,
         age=since(revision.created_at, now),
+        state=state,
         word=word,
         what=what,
-        tone=tone,
+        tone="fail" if state == "failed" else "",
         why=revision.why if revision.failed_at else "",
         do=again if wanted else "roll_back",
         in_use=revision.number == stands.serving,
     )
 
 
-def _state(revision: Revision, stands: Standing) -> tuple[str, str]:
-    if revision.failed_at and revision.number != stands.serving:
-        return "Did not become ready", "fail"
-    if revision.number == stands.serving:
-        way = stands.rollout
-        if way and not way.stopped:
-            return f"Rolling out, {way.done} of {way.total} replicas", ""
-        return "In use", ""
-    return "Earlier", ""
+def _state(revision: Revision, stands: Standing) -> tuple[State, str]:
+    serves = revision.number == stands.serving
+    way = stands.rollout
+    if serves and way and not way.stopped:
+        return "rolling_out", f"Rolling out, {way.done} of {way.total} replicas"
+    if serves:
+        return "in_use", "In use"
+    if revision.failed_at:
+        return "failed", "Did not become ready"
+    return "earlier", "Earlier"
 
 
 def in_use(wanted: Revision, rollout: Rollout | None, now: datetime) -> Sentence:
