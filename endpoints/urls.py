@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from endpoints.views import clone, edit, image_check, templates, tokens, volumes
+from endpoints.views import clone, edit, image_check, templates, tokens, vault, volumes
 
 app_name = "endpoints"
 urlpatterns = [
@@ -30,5 +30,20 @@ urlpatterns = [
         "volumes/<int:volume_id>/download",
         volumes.download_volume,
         name="download_volume",
+    ),
+    path("secrets/", vault.secrets, name="secrets"),
+    path("secrets/new/", vault.add_secret, name="add_secret"),
+    path("secrets/<int:secret_id>/", vault.change_secret, name="change_secret"),
+    path("secrets/<int:secret_id>/delete/", vault.delete_secret, name="delete_secret"),
+    path("secrets/registries/new/", vault.add_registry, name="add_registry"),
+    path(
+        "secrets/registries/<int:registry_id>/",
+        vault.change_registry,
+        name="change_registry",
+    ),
+    path(
+        "secrets/registries/<int:registry_id>/delete/",
+        vault.delete_registry,
+        name="delete_registry",
     ),
 ]
