@@ -38,7 +38,7 @@ def save_template(request: HttpRequest, name: str) -> HttpResponse:
         "form": form,
         "kinds": form.fields["kind"].choices,
         "template": form.draft().template,
-        "problem": problem or form.summary_line,
+        "problem": problem,
         "sign_in": endpoint.container.registry,
     }
     return render(request, "endpoints/save_template.html", context)
