@@ -32,6 +32,7 @@ class OwnEngine:
         self.host = f"unix://{self.home}/docker.sock"
         self.bridge = f"altest{secrets.token_hex(3)}"
         self.mounts = []
+        self.path = os.environ["PATH"]
         _root("ip", "link", "add", self.bridge, "type", "bridge")
 
     # --- its life ------------------------------------------------------------
@@ -101,12 +102,18 @@ class OwnEngine:
         _root("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place))
         self.mounts.append(str(place))
 
+    def look_in(self, folder):
+        """Let it find programs in this folder first. Before a start."""
+        self.path = f"{folder}:{self.path}"
+
     # --- how ------------------------------------------------------------------
 
     def _start(self, options):
         home = self.home
         command = [
             *as_root("sudo dockerd"),
+            # Named here: sudo hands on a path of its own.
+            *("env", f"PATH={self.path}"),
             program("dockerd") or "dockerd",
             *("--host", self.host, "--data-root", f"{home}/data"),
             *("--exec-root", f"{home}/exec", "--pidfile", f"{home}/pid"),

@@ -11,6 +11,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+import requests
 from django.conf import settings
 from docker import APIClient
 from docker.errors import APIError
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 
 # Seconds. A start that mounts or prepares a GPU can take a while; the rest is quick.
 PATIENCE = 60
+_MOMENT = 3
 _SOCKETS = "cat /proc/net/tcp /proc/net/tcp6"
 _ROUTES = Path("/proc/net/route")
 _PROC = Path("/proc")
@@ -114,11 +116,7 @@ class DockerEngine:
 
     def _find_gpus(self, machine: str) -> list[FoundGpu]:
         with self._finding, spoken():
-            client = APIClient(
-                base_url=self.host,
-                version=self._client().api_version,
-                timeout=finding_gpus.PATIENCE,
-            )
+            client = self._hurried(finding_gpus.PATIENCE)
             try:
                 finding_gpus.forget_left(client, self.installation)
                 return finding_gpus.find(client, self.installation, machine)
@@ -172,20 +170,29 @@ class DockerEngine:
             try:
                 self._remove_volume(name)
             except VolumeInUse:
-                # Perhaps somebody is downloading it; that ends now.
-                self._end_reading(name)
+                self._forget_readers(name)
                 self._remove_volume(name)
 
     def _remove_volume(self, name: str) -> None:
         with spoken():
             self._client().remove_volume(name)
 
-    def _end_reading(self, volume: str) -> None:
+    def _forget_readers(self, volume: str) -> None:
+        """Remove helpers whose reader was killed. Raises VolumeInUse when one reads.
+
+        The engine answers nothing about a container while somebody reads from it.
+        """
         marks = helpers.labels(self.installation, helpers.ARCHIVE)
         wanted = [f"{key}={value}" for key, value in marks.items()]
         filters = {"volume": [volume], "label": wanted}
-        for held in self._client().containers(all=True, filters=filters):
-            self.remove(held["Id"])
+        client = self._hurried(_MOMENT)
+        try:
+            for held in client.containers(all=True, filters=filters):
+                client.remove_container(held["Id"], force=True)
+        except requests.exceptions.Timeout as error:
+            raise errors.volume_in_use(volume) from error
+        finally:
+            client.close()
 
     # --- How -----------------------------------------------------------------
     def _client(self) -> APIClient:
@@ -199,6 +206,11 @@ class DockerEngine:
                     max_pool_size=32,
                 )
             return self._api
+
+    def _hurried(self, seconds: int) -> APIClient:
+        """A client that gives up sooner, to be closed."""
+        version = self._client().api_version
+        return APIClient(base_url=self.host, version=version, timeout=seconds)
 
     def _cores(self) -> int:
         return (self._node or self.node()).cores

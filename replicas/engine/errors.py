@@ -119,8 +119,8 @@ def sign_in_for_another(sign_in: base.SignIn, image: str) -> base.RegistryRefuse
 
 def volume_in_use(name: str) -> base.VolumeInUse:
     return base.VolumeInUse(
-        f"A container still has the volume {name}. It can be removed once that "
-        "container is gone."
+        f"The volume {name} is in use by a container or a download. It can be removed "
+        "once that is over."
     )
 
 

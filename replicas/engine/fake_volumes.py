@@ -6,8 +6,7 @@ import gzip as gz
 import io
 import tarfile
 
-from replicas.engine.base import EngineRefused
-from replicas.engine.errors import volume_in_use
+from replicas.engine.errors import NoVolume, volume_in_use
 from replicas.engine.fake_world import World
 
 PIECE = 64 * 1024
@@ -24,7 +23,7 @@ def remove(world: World, name: str) -> None:
 def pack(world: World, name: str, *, gzip: bool) -> bytes:
     """Its files as a tar, as `EngineStreams.volume_archive` gives them."""
     if name not in world.volumes:
-        raise EngineRefused(f"There is no volume {name} on this node.")
+        raise NoVolume(f"There is no volume {name} on this node.")
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         root = tarfile.TarInfo("./")

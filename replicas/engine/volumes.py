@@ -16,6 +16,8 @@ from replicas.engine.wire import Wire
 # Seconds without a byte. The engine counts every file of every volume before it says
 # a word, and reads large files from slow disks.
 _COUNTING, _READING = 1800.0, 600.0
+# It waits while somebody reads, in another process even. It is done all the same.
+_REMOVING = 10.0
 # Somebody else had the engine count: how often, and seconds between, we ask again.
 _TURNS, _PAUSE = 120, 1.0
 _BUSY = "disk usage operation is already running"
@@ -111,13 +113,13 @@ class Volumes:
     async def _let_go(self, helper: str) -> None:
         self._ours.discard(helper)
         with suppress(EngineError):
-            await self._remove(helper)
-
-    async def _remove(self, helper: str) -> None:
-        async with self._wire.open(
-            "DELETE", f"/containers/{helper}", params={"force": "1"}, silence=60
-        ):
-            pass
+            async with self._wire.open(
+                "DELETE",
+                f"/containers/{helper}",
+                params={"force": "1"},
+                silence=_REMOVING,
+            ):
+                pass
 
     async def _forget_left(self) -> None:
         """Remove helpers of a process that was killed while it read from them."""

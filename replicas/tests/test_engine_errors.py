@@ -21,11 +21,17 @@ CASES = [
      "'docker login': denied: requested access to the resource is denied", "app:1",
      base.RegistryRefused),
     (500, HUB + "unauthorized: incorrect username or password", "app:1",
-     base.RegistryRefused),
+     errors.SignedOut),
     (500, "Head https://lab/v2/app/manifests/1: no basic auth credentials", "lab.x/app",
      base.RegistryRefused),
     (500, "toomanyrequests: You have reached your pull rate limit.", "app:1",
-     base.RegistryRefused),
+     errors.RateLimited),
+    (500, "login attempt to http://lab.x/v2/ failed with status: 401 Unauthorized",
+     "lab.x/", errors.SignedOut),
+    (500, "login attempt to http://lab.x/v2/ failed with status: 404 Not Found",
+     "lab.x/", base.RegistryUnreachable),
+    (404, "get files: no such volume", "", errors.NoVolume),
+    (409, "remove files: volume is in use - [4f2a]", "", base.VolumeInUse),
     (500, HUB + "dial tcp: lookup registry-1.docker.io on 10.0.0.1:53: no such host",
      "app:1", base.RegistryUnreachable),
     (500, HUB + "net/http: TLS handshake timeout", "app:1", base.RegistryUnreachable),
@@ -128,6 +134,22 @@ def test_nobody_is_sent_to_the_nodes_shell_for_a_sign_in():
         text = str(errors.translate(500, said, image="ghcr.io/team/app:1"))
         assert "add a registry sign-in" in text
         assert "docker login" not in text
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("toomanyrequests", "Docker Hub allows ada no more pulls for now."),
+        ("incorrect username or password", "Docker Hub refused the sign-in of ada."),
+        ("denied: no", "Docker Hub refused team/app:1 to ada:"),
+    ],
+)
+def test_a_refusal_of_a_sign_in_says_whose(said, sentence):
+    ada = base.SignIn("docker.io", "ada", "hunter2")
+    refused = errors.translate(500, said, image="team/app:1")
+    text = str(errors.image_refused(ada, "team/app:1", refused))
+    assert text.startswith(sentence)
+    assert "choose another registry sign-in" in text
 
 
 def test_a_refused_sign_in_names_the_registry_and_never_the_password():

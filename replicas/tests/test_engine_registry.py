@@ -1,10 +1,11 @@
-"""Sizes of layers from a registry's manifest, before anything is pulled."""
+"""What a registry tells of an image, before anything is pulled."""
 
+import hashlib
 import json
 
 import pytest
 
-from replicas.engine.registry import layer_sizes
+from replicas.engine.registry import _Asker, _session, facts, layer_sizes
 from replicas.tests.engine_fixtures.registry import Registry
 
 
@@ -42,3 +43,48 @@ async def test_what_cannot_be_known_is_left_to_the_engine(registry, path):
 
 async def test_no_registry_is_no_error():
     assert await layer_sizes("127.0.0.1:1/app:1", None) == {}
+
+
+# --- Facts --------------------------------------------------------------------
+async def test_facts_come_from_manifest_and_config(registry):
+    for image in (registry.image, registry.image.replace(":1", ":many")):
+        known = await facts(image, None, patience=10)
+        assert (known.ports, known.volumes) == ((7860,), ("/data",))
+        assert known.size == registry.size
+        assert not known.present
+
+
+async def test_the_digest_is_that_of_what_the_tag_names(registry):
+    one = await facts(registry.image, None, patience=10)
+    many = await facts(registry.image.replace(":1", ":many"), None, patience=10)
+    assert one.digest == f"sha256:{hashlib.sha256(registry.manifest).hexdigest()}"
+    assert many.digest != one.digest
+
+
+@pytest.mark.parametrize("token", ["", "let-me-in"])
+async def test_a_sign_in_opens_what_is_private(registry, token):
+    registry.accounts, registry.token = {"ada": "word"}, token
+    known = {"username": "ada", "password": "word"}
+    assert (await facts(registry.image, known, patience=10)).ports == (7860,)
+    assert await layer_sizes(registry.image, known) == sizes_of(registry)
+    for wrong in (None, {}, {"username": "ada", "password": "guess"}):
+        assert await facts(registry.image, wrong, patience=10) is None
+
+
+async def test_a_password_never_goes_to_another_host_unencrypted(registry):
+    registry.token, registry.realm = "let-me-in", "http://elsewhere.example/token"
+    registry.accounts = {"ada": "word"}
+    known = {"username": "ada", "password": "word"}
+    with pytest.raises(ValueError, match="unencrypted"):
+        async with _session(10) as session:
+            await _Asker(session, registry.image, known).facts()
+
+
+async def test_an_answer_without_end_is_none(registry):
+    registry.manifest = b"x" * 5_000_000
+    assert await facts(registry.image, None, patience=10) is None
+
+
+async def test_a_registry_that_says_nothing_is_not_waited_for(registry):
+    registry.hold()
+    assert await facts(registry.image, None, patience=0.2) is None

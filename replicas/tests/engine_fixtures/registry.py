@@ -35,6 +35,7 @@ class Registry:
     manifest: bytes = b""
     token: str = ""
     accounts: dict[str, str] = field(default_factory=dict)
+    realm: str = ""  # where tokens are, if not here
     port: int = 0
     asked: list[str] = field(default_factory=list)
     served: int = 0
@@ -117,7 +118,7 @@ class Registry:
         if self.token:
             if shown == f"Bearer {self.token}":
                 return None
-            realm = f"http://127.0.0.1:{self.port}/token"
+            realm = self.realm or f"http://127.0.0.1:{self.port}/token"
             scope = 'service="test",scope="repository:app:pull"'
             return _wants(f'Bearer realm="{realm}",{scope}')
         return self._refuses_name(shown)
