@@ -20,6 +20,7 @@ from endpoints.models import Volume, VolumeQuerySet
 from endpoints.volumes import FRESH
 from replicas.engine import get_engine
 from replicas.engine.base import EngineError, EngineStreams, EngineUnreachable
+from replicas.engine.errors import NoVolume
 from replicas.models import Replica
 from replicas.runner.threads import in_thread
 
@@ -39,6 +40,12 @@ class VolumeGone(EngineError):
     """There is no such volume any more."""
 
     reason = "VolumeGone"
+
+
+class VolumeEmpty(EngineError):
+    """The engine makes a volume for the first replica that mounts it."""
+
+    reason = "VolumeEmpty"
 
 
 class VolumeKeeper:
@@ -75,7 +82,7 @@ class VolumeKeeper:
         await asyncio.shield(self._begin(self._measure_of(owner_id)))
 
     async def archive(self, volume_id: int) -> AsyncGenerator[bytes, None]:
-        """A tar of its files. Raises VolumeGone, EngineError."""
+        """A tar of its files. Raises VolumeGone, VolumeEmpty, EngineError."""
         row = await in_thread(Volume.objects.filter(pk=volume_id).first)
         if row is None:
             raise VolumeGone("This volume is deleted.")
@@ -84,6 +91,10 @@ class VolumeKeeper:
             async with aclosing(pieces):
                 async for piece in pieces:
                     yield piece
+        except NoVolume:
+            raise VolumeEmpty(
+                f"{row.name} has no files yet: no replica has started with it."
+            ) from None
         except EngineError as error:
             raise _told(error, row) from None
 

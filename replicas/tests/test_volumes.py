@@ -150,7 +150,7 @@ async def test_somebody_elses_container_holds_it(world, checkpoints):
         await sync_to_async(volumes.delete)(checkpoints)
         await checkpoints.arefresh_from_db()
         # In the words people know it by.
-        assert "the volume checkpoints." in checkpoints.trouble
+        assert "volume checkpoints " in checkpoints.trouble
         world.vanish(container)
         await sync_to_async(volumes.delete)(checkpoints)
     assert not await Volume.objects.aexists()
@@ -314,7 +314,7 @@ async def test_one_that_is_gone(world, checkpoints):
 async def test_one_without_files_yet(world, checkpoints):
     world.volumes.clear()
     async with working(FakeStreams(world)):
-        with pytest.raises(worker.WorkerRefused, match="no volume checkpoints on"):
+        with pytest.raises(worker.WorkerRefused, match="checkpoints has no files yet"):
             await read(checkpoints)
 
 
