@@ -74,8 +74,9 @@ def _host_config(wanted: Wanted, network: str, cores: int) -> dict[str, Any]:
 
 
 def _mount(wanted: Wanted, name: str, path: str) -> dict[str, Any]:
-    kept = (names.INSTALLATION, names.ENDPOINT)
-    labels = {key: wanted.labels[key] for key in kept if key in wanted.labels}
+    # No endpoint's: volumes belong to accounts, and several endpoints may have one.
+    owner = wanted.labels.get(names.INSTALLATION)
+    labels = {names.INSTALLATION: owner} if owner else {}
     return {
         "Type": "volume",
         "Source": name,

@@ -79,10 +79,7 @@ def test_command_and_arguments():
 def test_volumes_carry_their_owners_label():
     (mount,) = made(volumes=(("v", "/data"),))["HostConfig"]["Mounts"]
     assert (mount["Source"], mount["Target"]) == ("v", "/data")
-    assert mount["VolumeOptions"]["Labels"] == {
-        "alight.installation": "ab12",
-        "alight.endpoint": "whisper",
-    }
+    assert mount["VolumeOptions"]["Labels"] == {"alight.installation": "ab12"}
 
 
 # --- Network ------------------------------------------------------------------

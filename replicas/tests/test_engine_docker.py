@@ -87,10 +87,7 @@ async def test_files_on_a_volume_outlive_the_container(bench):
     _, lines = await run_to_end(bench, "cat /data/note", **kept)
     assert [line.text for line in lines] == ["kept"]
     labels = bench.client.inspect_volume(volume)["Labels"]
-    assert labels == {
-        names.INSTALLATION: bench.installation,
-        names.ENDPOINT: "whisper",
-    }
+    assert labels == {names.INSTALLATION: bench.installation}
 
 
 # --- Network ------------------------------------------------------------------
