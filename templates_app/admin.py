@@ -11,9 +11,11 @@ from django.http import HttpRequest
 from templates_app.models import Tier
 
 if TYPE_CHECKING:
-    _Form, _Admin = forms.ModelForm[Tier], admin.ModelAdmin[Tier]
+    _Form = forms.ModelForm[Tier]
+    _Admin = admin.ModelAdmin[Tier]
 else:
-    _Form, _Admin = forms.ModelForm, admin.ModelAdmin
+    _Form = forms.ModelForm
+    _Admin = admin.ModelAdmin
 
 # What the engine needs for any container, MiB, and the most of one kind in a machine.
 LEAST_MEMORY, MOST_GPUS = 16, 16
@@ -71,7 +73,8 @@ class TierForm(_Form):
         data = {**self.initial, **(super().clean() or {})}
         self._check_gpus(data)
         self._check_size(data)
-        return self.cleaned_data
+        cleaned: dict[str, Any] = self.cleaned_data
+        return cleaned
 
     def _check_gpus(self, data: dict[str, Any]) -> None:
         count, model = data.get("gpus") or 0, data.get("gpu_model")

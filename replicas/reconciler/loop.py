@@ -29,7 +29,7 @@ from replicas.reconciler.observe import (
     observe,
     wish_of,
 )
-from replicas.reconciler.plan import Limits, Plan, plan
+from replicas.reconciler.plan import Act, Action, Limits, Plan, plan
 from replicas.reconciler.snapshot import Owner, Snapshot
 from replicas.states import ReplicaState
 
@@ -230,11 +230,12 @@ def _unsettled(endpoints: list[Endpoint], found: list[Observed]) -> list[int]:
         name = container.labels.get(names.ENDPOINT, "")
         containers.setdefault(name, []).append(container)
     replicas: dict[int, list[Replica]] = {}
-    rows = Replica.objects.alive().select_related("revision")
-    for replica in rows.prefetch_related("gpus"):
+    living = Replica.objects.alive().select_related("revision")
+    for replica in living.prefetch_related("gpus"):
         replicas.setdefault(replica.endpoint_id, []).append(replica)
     now = timezone.now()
     serving = revisions.serving_of([endpoint.pk for endpoint in endpoints])
+    their_turn = frozenset(waiting.move_up())
     due = []
     for endpoint in endpoints:
         if endpoint.pk not in serving:
@@ -249,9 +250,15 @@ def _unsettled(endpoints: list[Endpoint], found: list[Observed]) -> list[int]:
             due.append(endpoint.pk)  # its own pass says what is wrong
             continue
         stale = endpoint.observed_revision != endpoint.revision
-        if todo.actions or stale or (todo.again and todo.again <= now):
+        acts = endpoint.pk in their_turn or any(map(_needs_no_turn, todo.actions))
+        if acts or stale or (todo.again and todo.again <= now):
             due.append(endpoint.pk)
     return due
+
+
+def _needs_no_turn(action: Action) -> bool:
+    """Those who stand in line need no look before it is their turn."""
+    return not (isinstance(action, Act) and action.verb == "assign")
 
 
 def _glance(

@@ -311,6 +311,21 @@ def test_a_new_gpu_calls_the_first_in_line_and_tells_the_others(house):
     assert in_line(second) == [waits("1st")]
 
 
+def test_the_sweep_calls_nobody_before_it_is_their_turn_and_mends_places(house):
+    has(house, FIRST)
+    holder = on_gpu(house)
+    tier = MediumTierFactory()
+    first, second = house.endpoint(tier=tier), house.endpoint(tier=tier)
+    for endpoint in (first, second):
+        house.settle(endpoint)
+    Replica.objects.filter(endpoint=second).update(trouble_text=waits("9th"))
+    assert loop.sweep() == []
+    assert in_line(first, second) == [waits("1st"), waits("2nd")]
+    house.world.crash(house.replicas(holder)[0].container_id)
+    Gpu.objects.update(replica=None)  # as if the message of it were lost
+    assert loop.sweep() == [holder.pk, first.pk]
+
+
 # --- when it is looked ------------------------------------------------------------
 
 
