@@ -242,6 +242,29 @@ def test_deleting_asks_first(hers, checkpoints):
     assert checkpoints.deleting
 
 
+@pytest.mark.parametrize(
+    ("looks", "said", "unsaid"),
+    [
+        (lambda rows: rows.delete(), "Deleted checkpoints", "Deleting checkpoints"),
+        (
+            lambda rows: rows.update(trouble="A container still has it."),
+            "A container still has it.",
+            "Deleting checkpoints",
+        ),
+    ],
+)
+def test_what_the_worker_did_at_once_is_said(
+    hers, checkpoints, monkeypatch, looks, said, unsaid
+):
+    going = Volume.objects.filter(deleting=True)
+    monkeypatch.setattr(worker, "look_at_volumes", lambda: looks(going))
+    # The test's own transaction never ends.
+    monkeypatch.setattr(volumes.transaction, "on_commit", lambda call, **_: call())
+    page = text_of(hers.post(f"/volumes/{checkpoints.pk}/delete/", follow=True))
+    assert said in page
+    assert unsaid not in page
+
+
 def test_deleting_one_in_use_is_refused(hers, alice, checkpoints):
     mounting(alice, "art")
     refusal = "checkpoints is used by art. Take it off that endpoint first"

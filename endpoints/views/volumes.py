@@ -99,9 +99,11 @@ def delete_volume(request: HttpRequest, volume_id: int) -> HttpResponse:
         except verbs.VolumeInUse:
             row = Row(volume, verbs.users_of(volume))
             return _ask(request, row, status=409)
-        gone = not Volume.objects.filter(pk=volume_id).exists()
-        said = "Deleted {}" if gone else "Deleting {}"
-        messages.success(request, said.format(volume.name))
+        left = Volume.objects.filter(pk=volume_id).first()
+        # What the worker says against it is in the list.
+        if left is None or not left.trouble:
+            said = "Deleted {}" if left is None else "Deleting {}"
+            messages.success(request, said.format(volume.name))
         return redirect("endpoints:volumes")
     return _ask(request, row)
 
