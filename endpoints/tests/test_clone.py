@@ -79,7 +79,7 @@ def test_each_field_has_its_help(client, alice):
         *("tip-name", "tip-hw", "tip-min", "tip-max", "tip-public", "tip-volume"),
         *("tip-path", "tip-env", "tip-image", "tip-port", "tip-health", "tip-idle"),
         *("tip-startup", "tip-conc", "tip-vol-name", "tip-registry", "tip-command"),
-        "tip-args",
+        *("tip-args", "tip-secrets"),
     }
     assert set(re.findall(r'aria-describedby="(tip-[\w-]+)"', page)) == tips
 

@@ -78,6 +78,7 @@ class EndpointPage(FormPage):
         return super().get_context_data(
             source=self.source,
             account=self.account,
+            own_account=self.owner_id == self.request.user.pk,
             # Where a name goes in the address, for the script.
             url_pattern=Endpoint(name="NAME").url,
             **kwargs,

@@ -34,7 +34,7 @@
       var ports = found ? found.ports : [];
       if (!ports.length || ports.indexOf(+port.value) >= 0) return;
       if (free && ports.length === 1) { put(port, ports[0]); portHelp.append("Filled in: the image exposes " + ports[0] + "."); return; }
-      portHelp.append("The image exposes " + ports.slice(0, 3).join(", ") + ". ");
+      portHelp.append("The image exposes " + ports.slice(0, 3).join(", ").replace(/, (\d+)$/, " and $1") + ". ");
       ports.slice(0, 3).forEach(function (p) {
         var b = el("button.btn.btn-s", { type: "button", text: "Use " + p });
         b.addEventListener("click", function () { free = false; put(port, p); portHelp.replaceChildren(); port.focus(); });
