@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 # Valkey, Docker and a whole console for those who ask.
-pytest_plugins = ["tests.services", "tests.browser", "tests.images", "tests.engine"]
+pytest_plugins = [
+    "tests.services",
+    "tests.browser",
+    "tests.images",
+    "tests.engine",
+    "tests.registry",
+]
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """A script's way into a console: its REST API with a bearer token."""
 
+import time
+
 import requests
 
 
@@ -28,10 +30,20 @@ class Api:
             line["event"]["type"] for line in self.call("GET", f"events/{name}").json()
         ]
 
-    def wait_for(self, name, *reasons):
-        """Follow the event stream until it tells one of these reasons."""
-        with self.call("GET", f"events/{name}/stream", stream=True) as answer:
+    def wait_for(self, name, *reasons, after=0, seconds=240):
+        """Follow the event stream until it tells one of these reasons; that line.
+
+        after: id of the last event that is known already. seconds: after these the
+        test has failed, and what was told instead is in the message.
+        """
+        path = f"events/{name}/stream?after={after}"
+        deadline = time.monotonic() + seconds
+        with self.call("GET", path, stream=True) as answer:
+            # An empty line comes now and then, however quiet it is.
             for line in answer.iter_lines():
                 if line and any(f'"{reason}"' in line.decode() for reason in reasons):
                     return line.decode()
-        raise AssertionError(f"{name}: the stream ended without any of {reasons}")
+                if time.monotonic() > deadline:
+                    break
+        told = " ".join(self.events(name))
+        raise AssertionError(f"{name}: none of {reasons}, but {told}")

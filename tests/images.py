@@ -22,6 +22,36 @@ WORKDIR /app
 COPY model.py app.py weights.npz ./
 CMD ["python", "app.py"]
 """
+# Says who answers; see tests/e2e/told_server.py.
+TOLD = """
+FROM python:3.11-slim
+ARG REVISION
+ENV REVISION=$REVISION PYTHONUNBUFFERED=1
+COPY told_server.py /
+CMD ["python", "/told_server.py"]
+"""
+
+# The hello-world that octoai-sdk scaffolds, run as its CLI ran it; and one whose model
+# is loaded when the test says so.
+OCTOAI = """
+FROM python:3.11-slim
+RUN pip install --no-cache-dir octoai-sdk==0.10.1
+WORKDIR /app
+RUN cp /usr/local/lib/python3*/site-packages/octoai/scaffolds/hello-world/*.py .
+COPY slow.py .
+ENV PYTHONUNBUFFERED=1
+CMD ["python", "-m", "octoai.server", "run"]
+"""
+OCTOAI_SLOW = """
+import time
+from pathlib import Path
+from service import HelloService
+
+class SlowService(HelloService):
+    def setup(self):
+        while not Path("/tmp/loaded").exists():
+            time.sleep(0.05)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +76,43 @@ def gradio_3_image(docker_engine):
         (Path(folder) / "Dockerfile").write_text(GRADIO_3)
         image, _ = client.images.build(
             path=folder, tag="alight-test/gradio:3", rm=True, forcerm=True
+        )
+    client.close()
+    return image.tags[0]
+
+
+@pytest.fixture(scope="session")
+def told_images(docker_engine):
+    """Two images of the told server, whose REVISION is "one" and "two"."""
+    client = from_env(timeout=120)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(ROOT / "tests" / "e2e" / "told_server.py", folder)
+        (Path(folder) / "Dockerfile").write_text(TOLD)
+        made = [
+            client.images.build(
+                path=folder,
+                tag=f"alight-test/told-{os.getpid()}:{revision}",
+                buildargs={"REVISION": revision},
+                rm=True,
+                forcerm=True,
+            )[0].tags[0]
+            for revision in ("one", "two")
+        ]
+    yield made
+    for reference in made:
+        client.images.remove(reference, force=True)
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def octoai_image(docker_engine):
+    """octoai-sdk, its server and its client. Kept afterwards: it is 160 MB."""
+    client = from_env(timeout=900)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "Dockerfile").write_text(OCTOAI)
+        (Path(folder) / "slow.py").write_text(OCTOAI_SLOW)
+        image, _ = client.images.build(
+            path=folder, tag="alight-test/octoai:0.10.1", rm=True, forcerm=True
         )
     client.close()
     return image.tags[0]

@@ -1,0 +1,71 @@
+"""A small HTTP/1.1 server for a test image: says who answers, streams numbered lines.
+
+Environment: REVISION is said in every answer, PORT is where it listens (8080),
+EXIT is the code with which it ends at once, UNWELL makes /ok answer 503.
+
+It is not polite: asked to end, it drops what it is answering. And like uvicorn it
+closes connections on which nothing came for 5 s.
+"""
+
+import os
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+
+WHO = f"{os.environ['REVISION']} {os.environ.get('OCTOAI_REPLICA_NAME', '')}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 5
+
+    def do_GET(self):
+        asked = urlsplit(self.path)
+        if asked.path == "/stream":
+            self.stream(**dict(parse_qsl(asked.query)))
+        elif asked.path == "/ok" and os.environ.get("UNWELL"):
+            self.answer(503, b"unwell\n")
+        else:
+            self.answer(200, f"{WHO}\n".encode())
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(200, f"{WHO}\n".encode() + body)
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def stream(self, lines, pause):
+        """So many lines "WHO NUMBER", each a chunk of its own; then "end"."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for number in range(1, int(lines) + 1):
+            self.chunk(f"{WHO} {number}\n".encode())
+            time.sleep(float(pause))
+        self.chunk(b"end\n")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def chunk(self, data):
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def log_message(self, *words):
+        """Nothing: thousands of requests are made."""
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 512
+    daemon_threads = True
+
+
+if code := os.environ.get("EXIT"):
+    sys.stderr.write("told to end\n")
+    sys.exit(int(code))
+print(f"{WHO} serves", flush=True)
+Server(("", int(os.environ.get("PORT", "8080"))), Handler).serve_forever()
