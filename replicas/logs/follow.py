@@ -15,7 +15,7 @@ from replicas.engine.base import EngineStreams
 from replicas.logs.following import Following, Target
 from replicas.logs.live_tail import LiveTail
 from replicas.logs.records import Attempt
-from replicas.logs.secrets import sealed_of
+from replicas.logs.secrets import newest_change, sealed_of
 from replicas.logs.state import StateFile
 from replicas.logs.threads import in_thread
 from replicas.logs.writer import Writer
@@ -43,6 +43,7 @@ class LogFollower:
         self._unwanted: dict[Key, float] = {}
         self._live: dict[Key, LiveTail] = {}
         self._sweeping = asyncio.Lock()
+        self._change: tuple[object, ...] = ()
 
     async def sweep(self) -> None:
         """Follow what should be followed; let go of what is gone."""
@@ -57,7 +58,21 @@ class LogFollower:
                     following = Following(target, self._streams, self._writer)
                     task = asyncio.create_task(following.run())
                     self._tasks[key] = following, task
+            await self._learn()
             await self._show_live()
+
+    async def _learn(self) -> None:
+        """Containers that run on may print what was changed after their start."""
+        change = await in_thread(newest_change)
+        if change == self._change:
+            return
+        self._change = change
+        following = [one for one, _ in self._tasks.values() if one.masker is not None]
+        for endpoint_id in {one.target.attempt.endpoint_id for one in following}:
+            sealed = await in_thread(lambda pk=endpoint_id: sealed_of(pk))
+            for one in following:
+                if one.target.attempt.endpoint_id == endpoint_id:
+                    one.learn(sealed)
 
     async def close(self) -> None:
         """Stop reading; what was read is on file when this returns."""

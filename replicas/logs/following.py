@@ -15,7 +15,7 @@ from replicas.logs.lines import Assembler
 from replicas.logs.masks import Masker
 from replicas.logs.records import Attempt
 from replicas.logs.resume import Position, position
-from replicas.logs.secrets import masker
+from replicas.logs.secrets import masker, opened
 from replicas.logs.sink import Sink
 from replicas.logs.state import StateFile
 from replicas.logs.writer import Writer
@@ -70,6 +70,11 @@ class Following:
                 sink.give_up()
         finally:
             self._state.release()
+
+    def learn(self, sealed: tuple[str, ...]) -> None:
+        """Mask these as well: what the endpoint has changed while this one runs."""
+        if self.masker is not None:
+            self.masker.learn(opened(sealed))
 
     def _remember_secrets(self) -> tuple[str, ...]:
         """All this container may have been given, also before an edit."""

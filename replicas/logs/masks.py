@@ -23,8 +23,14 @@ class Masker:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
+        self._forms: list[str] = []
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Mask these as well from now on."""
+        known = {*self._forms, *_forms(secrets)}
         # Longest first: of two secrets of which one begins the other, mask all.
-        self._forms = sorted(_forms(secrets), key=len, reverse=True)
+        self._forms = sorted(known, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, self._forms)))
 
     def mask(self, text: str) -> str:

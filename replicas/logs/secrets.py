@@ -11,8 +11,10 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from django.db.models import Max
+
 from endpoints import vault
-from endpoints.models import Endpoint, Revision
+from endpoints.models import Endpoint, RegistryCredential, Revision, Secret
 from endpoints.sealing import SealBroken, alike, unseal
 from replicas.logs import files, state
 from replicas.logs.masks import Masker
@@ -88,13 +90,27 @@ def reseal(reseal: Callable[[str, str], str], **_: object) -> None:
             file.write(replace(known, sealed=renewed))
 
 
+def newest_change() -> tuple[object, ...]:
+    """Another value whenever a secret may have been added or changed anywhere."""
+    return (
+        *Secret.objects.aggregate(Max("updated_at")).values(),
+        *RegistryCredential.objects.aggregate(Max("updated_at")).values(),
+        *Revision.objects.aggregate(Max("pk")).values(),
+    )
+
+
 def masker(sealed: Iterable[str]) -> Masker:
     """Masks these; one that cannot be opened was never given to a container."""
-    opened = []
+    return Masker(opened(sealed))
+
+
+def opened(sealed: Iterable[str]) -> list[str]:
+    """Those that can be opened: never log or store the result."""
+    found = []
     for value in sealed:
         with contextlib.suppress(SealBroken):
-            opened.append(unseal(value))
-    return Masker(opened)
+            found.append(unseal(value))
+    return found
 
 
 def masker_for(endpoint_id: int) -> Masker:

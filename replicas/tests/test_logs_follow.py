@@ -7,11 +7,11 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from endpoints import services
+from endpoints import resealing, services, vault
 from endpoints.tests.factories import respec, secret_var, spec
 from replicas.engine.base import Wanted
 from replicas.engine.fake import FakeEngine, FakeImage, FakeStreams, World
-from replicas.logs import files, store
+from replicas.logs import files, secrets, store
 from replicas.logs.follow import LogFollower
 from replicas.logs.reader import LogReader
 from replicas.tests.factories import ReplicaFactory
@@ -164,6 +164,68 @@ async def test_secrets_are_masked(world, replica):
         store.system, endpoint.pk, replica.pk, 1, "Said something else"
     )
     assert (await texts(replica, 3))[-1] == "Said •••"
+
+
+@pytest.fixture
+def token(replica):
+    """A secret of the account that the replica's endpoint chose."""
+    endpoint = replica.endpoint
+    respec(endpoint, spec(secrets=("TOKEN",)))
+    replica.refresh_from_db()
+    return vault.add_secret(endpoint.owner_id, "TOKEN", "hunter2hunter2")
+
+
+async def test_both_values_of_a_changed_secret_are_masked(world, replica, token):
+    async with following(world) as follower:
+        world.say(replica.container_id, "given hunter2hunter2")
+        assert await texts(replica, 1) == ["given •••"]
+        await asyncio.to_thread(vault.change_secret, token, "something else")
+        await follower.sweep()
+        world.say(replica.container_id, "hunter2hunter2, told something else")
+        assert (await texts(replica, 2))[-1] == "•••, told •••"
+
+
+async def test_what_was_given_is_known_however_late_it_is_followed(
+    world, replica, token
+):
+    """Changed, taken off and deleted before anybody followed the container."""
+    await asyncio.to_thread(secrets.remember, replica)
+    await asyncio.to_thread(vault.change_secret, token, "something else")
+    new = spec().to_json()
+    await asyncio.to_thread(services.change, replica.endpoint, "alice", spec=new)
+    await asyncio.to_thread(token.delete)
+    world.say(replica.container_id, "given hunter2hunter2")
+    async with following(world):
+        assert await texts(replica, 1) == ["given •••"]
+    # What we say ourselves of that container, too.
+    await asyncio.to_thread(
+        store.system, replica.endpoint_id, replica.pk, 1, "Said hunter2hunter2"
+    )
+    assert (await texts(replica, 2))[-1] == "Said •••"
+
+
+async def test_masks_outlive_a_new_key(world, replica, token, settings):
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    await asyncio.to_thread(secrets.remember, replica)
+    await asyncio.to_thread(vault.change_secret, token, "something else")
+    settings.SECRET_KEY = "a new key"
+    tally = await asyncio.to_thread(resealing.reseal_all)
+    assert (tally.renewed, tally.lost) == (2, [])
+    settings.SECRET_KEY_FALLBACKS = []
+    world.say(replica.container_id, "hunter2hunter2")
+    async with following(world):
+        assert await texts(replica, 1) == ["•••"]
+
+
+def test_a_full_disk_keeps_no_container_from_starting(
+    replica, token, monkeypatch, caplog
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("replicas.logs.state.write_all", full)
+    secrets.remember(replica)
+    assert "were not noted" in caplog.text
 
 
 async def test_two_workers_do_not_write_twice(world, replica):
