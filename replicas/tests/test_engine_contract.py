@@ -64,6 +64,15 @@ async def test_node_says_what_it_has(bench):
     assert node.engine_version
 
 
+async def test_looking_for_gpus_leaves_nothing_behind(bench):
+    events = bench.streams.events(bench.labels)
+    # None would mean that they cannot be told, which on a sound machine they can.
+    assert isinstance(await asyncio.to_thread(bench.engine.gpus), list)
+    assert bench.engine.observe(bench.labels) == []
+    made = bench.engine.create(bench.wanted())
+    assert (await first(events)).container_id == made.id
+
+
 # --- Create and observe -------------------------------------------------------
 async def test_created_container_does_not_run(bench):
     made = bench.engine.create(bench.wanted())

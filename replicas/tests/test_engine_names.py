@@ -4,7 +4,7 @@ import doctest
 
 import pytest
 
-from replicas.engine import names, registry, translate
+from replicas.engine import gpus, names, registry, translate
 
 
 def test_a_name_tells_whose_it_is():
@@ -46,6 +46,6 @@ def test_a_reference_has_a_name_and_a_tag(reference, name, tag):
     assert names.split_tag(reference) == (name, tag)
 
 
-@pytest.mark.parametrize("module", [names, registry, translate])
+@pytest.mark.parametrize("module", [names, gpus, registry, translate])
 def test_examples_in_docstrings_are_true(module):
     assert doctest.testmod(module).failed == 0
