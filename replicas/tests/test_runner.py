@@ -7,8 +7,9 @@ import pytest
 from aiohttp import web
 from channels.db import database_sync_to_async
 
+from endpoints import vault
 from endpoints.tests.factories import EndpointFactory, spec
-from replicas.engine.fake import FakeStreams
+from replicas.engine.fake import FakeImage, FakeStreams
 from replicas.models import Replica
 from replicas.reconciler import loop
 from replicas.runner.fetching import Fetcher
@@ -71,6 +72,43 @@ async def test_a_pull_that_fails_says_so(house):
         await until(state_is(S.FAILED))
     replica = await Replica.objects.aget()
     assert "lab/none" in replica.trouble_text or "none" in replica.trouble_text
+
+
+def private_pull(house, password="right"):
+    """An endpoint whose image only ada gets, with the account's sign-in "lab"."""
+    house.world.publish("lab.example/app:1", FakeImage(ports=(7860,), private=True))
+    house.world.accounts["lab.example"] = {"ada": "right"}
+    container = spec(image="lab.example/app:1", registry="lab")
+    endpoint = EndpointFactory(spec=container.to_json())
+    wish = vault.SignInWish("lab.example", "ada", password)
+    row = vault.add_registry(endpoint.owner_id, "lab", wish)
+    house.settle(endpoint)
+    return row
+
+
+async def test_a_private_image_is_pulled_with_the_owners_sign_in(house):
+    await database_sync_to_async(private_pull)(house)
+    async with running(Fetcher(FakeStreams(house.world))):
+        await until(state_is(S.STARTING))
+
+
+async def test_a_sign_in_that_is_refused_says_so_without_the_password(house):
+    await database_sync_to_async(private_pull)(house, "canary-wrong")
+    async with running(Fetcher(FakeStreams(house.world))):
+        await until(state_is(S.FAILED))
+    replica = await Replica.objects.aget()
+    assert "lab.example" in replica.trouble_text
+    assert "canary" not in replica.trouble_text
+
+
+async def test_a_sign_in_that_is_gone_fails_the_start_and_says_what_to_do(house):
+    row = await database_sync_to_async(private_pull)(house)
+    await database_sync_to_async(row.delete)()
+    async with running(Fetcher(FakeStreams(house.world))):
+        await until(state_is(S.FAILED))
+    replica = await Replica.objects.aget()
+    assert replica.trouble == "SignInLost"
+    assert "Add it on the Secrets page, or choose another." in replica.trouble_text
 
 
 async def serve(handler):
