@@ -82,7 +82,7 @@ def _others(endpoints: dict[int, Endpoint]) -> Iterable[Revision]:
     by_number: dict[int, list[int]] = {}
     for pk, now in revisions.serving_of(endpoints).items():
         for number in (now.number, now.fallback):
-            if number not in (endpoints[pk].revision, None):
+            if number is not None and number != endpoints[pk].revision:
                 by_number.setdefault(number, []).append(pk)
     for number, pks in by_number.items():
         kept |= Q(number=number, endpoint_id__in=pks)

@@ -27,6 +27,10 @@ class WorkerAway(Exception):
     """Nobody answers, or too late. The text says what was not done, and what to do."""
 
 
+class WorkerSlow(WorkerAway):
+    """It listens, but has not answered in time."""
+
+
 class WorkerRefused(Exception):
     """The worker could not do it. The text is a sentence; `reason` a word such as
     "RegistryRefused" (see `replicas.engine.base`)."""
@@ -139,6 +143,10 @@ def _ask(
     try:
         with httpx.Client(transport=transport, timeout=limits) as client:
             answer = client.post(f"http://worker{path}", json=asked)
+    except httpx.ReadTimeout:
+        raise WorkerSlow(
+            f"The worker has not answered in time, {cost}. See “make status”."
+        ) from None
     except httpx.TransportError:
         raise _away(cost) from None
     return _checked(answer)

@@ -219,6 +219,15 @@ def test_the_part_says_why_sizes_are_old(hers, checkpoints):
     assert "checkpoints" in part
 
 
+def test_the_part_says_that_counting_goes_on(hers, checkpoints, monkeypatch):
+    def count(owner_id):
+        raise worker.WorkerSlow("It has not answered in time.")
+
+    monkeypatch.setattr(worker, "measure_volumes", count)
+    part = text_of(hers.get("/volumes/", headers={"HX-Request": "true"}))
+    assert "The files are still being counted." in part
+
+
 def test_the_list_is_looked_at_again_until_a_volume_is_gone(hers, checkpoints):
     Volume.objects.update(deleting=True, measured_at=timezone.now())
     page = text_of(hers.get("/volumes/"))

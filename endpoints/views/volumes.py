@@ -83,6 +83,8 @@ def _measure(request: HttpRequest) -> str:
         return ""
     try:
         worker.measure_volumes(owners.pop() if len(owners) == 1 else None)
+    except worker.WorkerSlow:
+        return "The files are still being counted. Reload the page in a while."
     except (worker.WorkerAway, worker.WorkerRefused) as error:
         return str(error)
     return ""

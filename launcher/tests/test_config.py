@@ -27,6 +27,7 @@ def test_processes_get_the_paths_and_never_the_password():
         {"ALIGHT_ADMIN_PASSWORD": "hunter2", "DETACH": "1", "PATH": "/bin"}, ROOT
     ).env
     assert env["ALIGHT_WEB_SOCKET"] == str(ROOT / ".alight/run/web.sock")
+    assert env["ALIGHT_WORKER_SOCKET"] == str(ROOT / ".alight/run/worker.sock")
     assert env["PATH"] == "/bin"
     assert "hunter2" not in env.values()
     assert "DETACH" not in env

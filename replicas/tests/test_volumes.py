@@ -239,7 +239,7 @@ async def test_who_cannot_wait_does_not_stop_the_counting(world, alice, checkpoi
 
     streams = Slow(world)
     async with working(streams):
-        with pytest.raises(worker.WorkerAway):
+        with pytest.raises(worker.WorkerSlow):
             await sync_to_async(worker.measure_volumes)(alice.pk, seconds=0.1)
         counted.set()
         # Who comes meanwhile has the same round's sizes.

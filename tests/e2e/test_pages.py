@@ -59,6 +59,7 @@ SCREENS = {
     "own container": open_path("/templates/own-container/"),
     "tokens": open_path("/tokens/"),
     "new token": open_new_token,
+    "no volumes": open_path("/volumes/"),
     "account": open_account,
     "hardware": open_gpus,
     "nothing there": open_path("/nothing/"),

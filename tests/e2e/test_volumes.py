@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 
 from replicas.tests.engine_fixtures import tiny
 from tests.api import Api
+from tests.axe import violations
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
@@ -153,9 +154,13 @@ def test_files_outlive_replicas_until_somebody_deletes_them(
         first = packed.extractfile("./first").read().decode()
     assert {"./first", "./starts"} <= names
     assert first == f"{mark}\n"
+    assert violations(page) == []
+    page.set_viewport_size({"width": 320, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
     row.get_by_role("link", name="Delete checkpoints").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("checkpoints is used by keeper.")
+    assert violations(page) == []
     expect(dialog.get_by_role("button", name="Delete volume")).to_be_hidden()
     dialog.get_by_role("button", name="Keep it").click()
 
