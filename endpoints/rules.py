@@ -142,6 +142,8 @@ def secret_value_problem(value: str) -> str:
 
 def sign_in_name_problem(name: str) -> str:
     """What a registry sign-in is called."""
+    if not name:
+        return 'Give the sign-in a name, such as "github".'
     if not volume_problem(name):
         return ""
     return (

@@ -227,6 +227,7 @@ def test_a_refusal_is_said_at_its_field_and_loses_nothing(
 @pytest.mark.parametrize(
     ("field", "typed", "sentence"),
     [
+        ("key", "", 'Give the sign-in a name, such as "github".'),
         ("key", "Git Hub", "Use up to 40 lowercase letters"),
         ("registry", "ghcr.io/me", "Write the host alone"),
         ("username", "", "Enter the user name at that registry."),
