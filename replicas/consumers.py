@@ -330,8 +330,7 @@ class ListConsumer(LiveConsumer):
 
     @database_sync_to_async
     def picture(self) -> dict[str, str]:
-        rows = Endpoint.objects.visible_to(self.user).select_related("tier", "template")
-        endpoints = list(rows)
+        endpoints = fragments.listed(self.user)
         context = fragments.list_context(endpoints)
         # A superuser sees other people's endpoints too.
         owners = {live.owner_topic(e.owner_id) for e in endpoints}

@@ -11,7 +11,7 @@ from typing import Any
 from django.template.loader import render_to_string
 
 from replicas.fragments.endpoint import endpoint_context
-from replicas.fragments.many import list_context
+from replicas.fragments.many import list_context, listed
 from replicas.fragments.rollouts import revision_lines, revisions_context
 from replicas.hardware import hardware_for
 
@@ -25,6 +25,7 @@ __all__ = [
     "endpoint_context",
     "hardware_context",
     "list_context",
+    "listed",
     "revision_lines",
     "revisions_context",
 ]

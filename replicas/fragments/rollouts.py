@@ -33,7 +33,8 @@ def wanted_of(endpoints: Sequence[Endpoint]) -> dict[int, Revision]:
     rows = Revision.objects.filter(
         endpoint_id__in=[e.pk for e in endpoints], number=F("endpoint__revision")
     )
-    return {row.endpoint_id: row for row in rows.defer("spec")}
+    told = rows.only("endpoint_id", "number", "actor", "created_at", "failed_at", "why")
+    return {row.endpoint_id: row for row in told}
 
 
 def rollouts_of(

@@ -148,8 +148,16 @@ class Facts:
     rollout: Rollout | None = None
     larger: Tier | None = None
 
-    def of(self, *states: ReplicaState) -> list[Seen]:
-        return [seen for seen in self.replicas if seen.state in states]
+    @cached_property
+    def _by_state(self) -> dict[str, list[Seen]]:
+        found: dict[str, list[Seen]] = {}
+        for seen in self.replicas:
+            found.setdefault(seen.replica.state, []).append(seen)
+        return found
+
+    def of(self, state: ReplicaState) -> list[Seen]:
+        """Those in this state, in order of number."""
+        return self._by_state.get(state, [])
 
 
 _PROBES = {Reason.PROBING_PORT, Reason.PROBING_HEALTH}

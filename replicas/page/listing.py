@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from endpoints.models import Endpoint, Event
 from replicas.page.bubbles import caption
@@ -30,20 +30,25 @@ class Mini:
 
 @dataclass(frozen=True)
 class Line:
-    """One endpoint of the list. aside: what stands at the row's end."""
+    """One endpoint of the list, ready to be put into its row.
 
-    endpoint: Endpoint
+    to: addresses of its pages and verbs. aside: what stands at the row's end.
+    search_text: what the search box looks at, in lower case.
+    """
+
+    key: str
+    name: str
+    url: str
+    public: bool
+    paused: bool
     sub: str
     minis: tuple[Mini, ...]
     word: Sentence
     reason: Sentence
-    tone: str = ""
-    aside: Sentence = ()
-
-    @property
-    def search_text(self) -> str:
-        """What the search box looks at, in lower case."""
-        return f"{self.endpoint.name} {self.sub} {plain(self.word)}".lower()
+    tone: str
+    aside: Sentence
+    search_text: str
+    to: Mapping[str, str] = field(default_factory=dict)
 
 
 def tally(endpoints: Iterable[Endpoint]) -> list[Tally]:
@@ -56,22 +61,32 @@ def tally(endpoints: Iterable[Endpoint]) -> list[Tally]:
     return [entry for entry in counts if entry.count]
 
 
-def line(facts: Facts, paused_by: Event | None = None) -> Line:
+def line(
+    facts: Facts,
+    paused_by: Event | None = None,
+    to: Mapping[str, str] | None = None,
+) -> Line:
     """paused_by: the newest Paused event, for an endpoint that is paused."""
     word, reason, tone, aside = _told(facts, paused_by)
-    endpoint = facts.endpoint
-    tier = endpoint.tier
+    endpoint, tier = facts.endpoint, facts.endpoint.tier
     hardware = (
         tier.name if tier.name == tier.hardware else f"{tier.name} {tier.hardware}"
     )
+    sub = f"{endpoint.template_name or endpoint.spec['image']}, {hardware}"
     return Line(
-        endpoint=endpoint,
-        sub=f"{endpoint.template_name or endpoint.container.image}, {hardware}",
+        key=str(endpoint.pk),
+        name=endpoint.name,
+        url=endpoint.url,
+        public=endpoint.public,
+        paused=endpoint.paused,
+        sub=sub,
         minis=_minis(facts),
         word=word,
         reason=reason,
         tone=tone,
         aside=aside,
+        search_text=f"{endpoint.name} {sub} {plain(word)}".lower(),
+        to=to or {},
     )
 
 

@@ -10,7 +10,6 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from endpoints import live
-from endpoints.models import Endpoint
 from replicas import fragments
 from replicas.logs import store
 from replicas.models import Replica
@@ -23,8 +22,7 @@ def endpoint_list(request: Request) -> HttpResponse:
     topics = [live.owner_topic(request.user.pk), live.HARDWARE_TOPIC]
     # Read before the rows: what the page shows is at least as new as these.
     seqs = current(topics)
-    rows = Endpoint.objects.visible_to(request.user).select_related("tier", "template")
-    context = fragments.list_context(list(rows))
+    context = fragments.list_context(fragments.listed(request.user))
     return render(
         request, "replicas/list.html", {**context, "seqs_json": json.dumps(seqs)}
     )
