@@ -110,7 +110,7 @@ class ImportForm(forms.Form):
                 f"{FILE_MAX:,}."
             )
         try:
-            text = upload.read().decode("utf-8-sig").replace("\r\n", "\n")
+            text: str = upload.read().decode("utf-8-sig").replace("\r\n", "\n")
         except UnicodeDecodeError:
             raise ValidationError(
                 "This file is not text in UTF-8. Choose a YAML file."

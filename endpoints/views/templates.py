@@ -12,6 +12,7 @@ from endpoints.models import Endpoint
 from endpoints.views.person import person
 from templates_app import own
 from templates_app.models import Template
+from templates_app.names import KINDS
 from templates_app.views.own import to_yours
 
 
@@ -21,7 +22,7 @@ def save_template(request: HttpRequest, name: str) -> HttpResponse:
     rows = Endpoint.objects.visible_to(request.user).alive().select_related("tier")
     endpoint = get_object_or_404(rows, name=name)
     seen = Template.objects.visible_to(request.user)
-    source = seen.filter(pk=endpoint.template_id).first()
+    source = seen.filter(endpoint=endpoint).first()
     form = SaveTemplateForm(request.POST or None, endpoint=endpoint, source=source)
     problem = ""
     if request.method == "POST" and form.is_valid():
@@ -36,7 +37,7 @@ def save_template(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "endpoint": endpoint,
         "form": form,
-        "kinds": form.fields["kind"].choices,
+        "kinds": KINDS.items(),
         "template": form.draft().template,
         "problem": problem,
         "sign_in": endpoint.container.registry,

@@ -32,7 +32,7 @@ class _Loader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or event.anchor:
             raise _refusal(event, "write it out; names such as &a and *a are not read")
         if event.tag:
@@ -44,6 +44,9 @@ class _Loader(yaml.SafeLoader):
             return super().compose_node(parent, index)
         finally:
             self.depth -= 1
+
+    def integer(self, node: yaml.ScalarNode) -> int:
+        return int(str(self.construct_scalar(node)))
 
     def mapping(self, node: yaml.MappingNode) -> Marked:
         found = Marked()
@@ -75,10 +78,7 @@ for _kind, (_pattern, _first) in _WORDS.items():
         [letter if letter != "\0" else "" for letter in _first],
     )
 _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.mapping)
-_Loader.add_constructor(
-    "tag:yaml.org,2002:int",
-    lambda loader, node: int(loader.construct_scalar(node)),
-)
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.integer)
 
 
 def _refusal(found: Any, problem: str) -> yaml.MarkedYAMLError:

@@ -12,6 +12,7 @@ from templates_app import own
 from templates_app.catalogue.writing import as_yaml
 from templates_app.forms import WordsForm, words_of
 from templates_app.models import Template
+from templates_app.names import KINDS
 from templates_app.views.listing import YOURS
 from templates_app.views.person import person
 
@@ -35,7 +36,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
         own.change(template, **form.cleaned_data)
         messages.success(request, f"Saved {template.name}")
         return to_yours()
-    context = {"form": form, "template": template, "kinds": form.fields["kind"].choices}
+    context = {"form": form, "template": template, "kinds": KINDS.items()}
     return render(request, "templates_app/edit.html", context)
 
 
