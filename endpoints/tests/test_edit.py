@@ -369,3 +369,8 @@ def test_a_clone_keeps_its_template(client, alice):
     EndpointFactory(name="art", owner=alice, template=template)
     client.post(LIKE, shown(client, LIKE, name="art-2"))
     assert Endpoint.objects.get(name="art-2").template == template
+
+
+def test_a_clone_may_be_asked_for_on_other_hardware(client, art):
+    assert shown(client, f"{LIKE}?tier=medium")["tier"] == ["medium"]
+    assert shown(client, f"{LIKE}?tier=none")["tier"] == ["cpu"]

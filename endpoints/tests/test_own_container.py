@@ -358,3 +358,10 @@ def test_the_sign_in_is_that_of_the_endpoints_owner(client, asked):
 def test_a_stranger_may_not_ask(client, asked):
     assert client.get(CHECK, {"image": "lab/app:1"}).status_code == 302
     assert asked == []
+
+
+def test_a_tier_with_a_price_says_it(client, alice):
+    MediumTierFactory(slug="cheap", name="Cheap", price="1.15")
+    page = client.get(PAGE).content.decode()
+    assert "30 GB memory, 1.15 an hour" in page
+    assert "4 GB memory</span>" in page

@@ -30,6 +30,11 @@ class NewEndpoint(EndpointPage):
     def get_initial(self) -> dict[str, Any]:
         return initial.own(self.account)
 
+    def asked_tier(self) -> dict[str, Any]:
+        """Other hardware with `?tier=`, as log hints and remedies ask for it."""
+        asked = self.request.GET.get("tier", "")
+        return {"tier": asked} if Tier.objects.filter(pk=asked).exists() else {}
+
     def wish(self, form: EndpointForm) -> Wish:
         return form.wish()
 
@@ -44,7 +49,7 @@ class NewEndpoint(EndpointPage):
 
 
 class Clone(NewEndpoint):
-    """A template's form. `?tier=` chooses other hardware, as log hints do."""
+    """A template's form."""
 
     source: Template
 
@@ -59,11 +64,7 @@ class Clone(NewEndpoint):
         return {**super().get_form_kwargs(), "fixed_image": True}
 
     def get_initial(self) -> dict[str, Any]:
-        suggested = initial.of_template(self.source, self.account)
-        asked = self.request.GET.get("tier", "")
-        if Tier.objects.filter(pk=asked).exists():
-            suggested["tier"] = asked
-        return suggested
+        return initial.of_template(self.source, self.account) | self.asked_tier()
 
 
 class CloneEndpoint(NewEndpoint):
@@ -82,7 +83,7 @@ class CloneEndpoint(NewEndpoint):
         return self.like.container
 
     def get_initial(self) -> dict[str, Any]:
-        return initial.like_endpoint(self.like, self.account)
+        return initial.like_endpoint(self.like, self.account) | self.asked_tier()
 
     def wish(self, form: EndpointForm) -> Wish:
         return replace(form.wish(), description=self.like.description)

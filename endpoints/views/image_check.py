@@ -26,8 +26,8 @@ class Found(TypedDict):
 
 # By the engine's reason. Each ends with what to do, for the image may still be pulled.
 _DOUBTS = {
-    "ImageNotFound": "Not found: the registry has no such image or tag. Check its name, "
-    "and whether it needs a sign-in.",
+    "ImageNotFound": "Not found: the registry has no such image or tag. "
+    "Check its name, and whether it needs a sign-in.",
     "RegistryRefused": "The registry wants a sign-in for this image. Choose one, "
     "or look at the one that is chosen.",
     "RegistryUnreachable": "Its registry does not answer now. Check the name; "
