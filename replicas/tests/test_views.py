@@ -12,6 +12,9 @@ from endpoints.tests.factories import (
     EventFactory,
     MediumTierFactory,
     TemplateFactory,
+    TierFactory,
+    spec,
+    volume,
 )
 from replicas.logs import store
 from replicas.models import Replica
@@ -40,8 +43,12 @@ def url(name, *args):
 
 
 # --- Who sees it ---------------------------------------------------------------
-PAGES = ["endpoint", "logs", "scale", "delete"]
-VERBS = ["pause", "resume", "restart", "access", "scale", "delete"]
+PAGES = ["endpoint", "logs", "scale", "delete", "revisions"]
+ONLY_POST = [
+    *("pause", "resume", "restart", "access"),
+    *("roll_back", "try_again", "try_now", "port", "tier"),
+]
+VERBS = [*ONLY_POST, "scale", "delete"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -74,7 +81,7 @@ def test_verbs_need_the_csrf_token(alice, drawing, verb):
     assert strict.post(url(verb)).status_code == 403
 
 
-@pytest.mark.parametrize("verb", ["pause", "resume", "restart", "access"])
+@pytest.mark.parametrize("verb", ONLY_POST)
 def test_verbs_are_not_for_get(as_alice, drawing, verb):
     assert as_alice.get(url(verb)).status_code == 405
 
@@ -244,6 +251,92 @@ def test_delete_asks_first(as_alice, drawing):
     assert answer.headers["Location"] == "/endpoints/"
     drawing.refresh_from_db()
     assert drawing.deleting
+
+
+# --- After trouble -------------------------------------------------------------------
+@pytest.fixture
+def given_up(drawing):
+    ReplicaFactory(endpoint=drawing, ready=True)
+    give_up(drawing)
+    return drawing
+
+
+def test_a_stopped_rollout_offers_the_way_back(as_alice, given_up):
+    html = as_alice.get(url("endpoint")).content.decode()
+    assert "Revision 2 did not become ready" in html
+    assert "Revision 1 keeps serving. The registry answered “not found”." in html
+    as_alice.post(url("roll_back"), {"revision": "1"})
+    given_up.refresh_from_db()
+    assert given_up.revision == 1
+
+
+def test_it_is_tried_again(as_alice, given_up):
+    as_alice.post(url("try_again"))
+    assert revisions.wanted(given_up).failed_at is None
+    html = as_alice.get(url("endpoint")).content.decode()
+    assert "Moving to revision 2: 0 of 1 replica" in html
+
+
+@pytest.mark.parametrize(("number", "status"), [("9", 404), ("x", 400), ("", 400)])
+def test_only_a_revision_that_was_is_gone_back_to(as_alice, drawing, number, status):
+    answer = as_alice.post(url("roll_back"), {"revision": number})
+    assert answer.status_code == status
+
+
+def test_revisions_are_on_a_page_with_what_changed(as_alice, given_up):
+    html = as_alice.get(url("revisions")).content.decode()
+    assert "Try revision 2 again" in html
+    assert "Roll back to revision 1" in html
+    assert "lab/none:9" in html
+    assert "This is the only revision" not in html
+
+
+def test_many_revisions_are_told_a_page_at_a_time(
+    as_alice, drawing, django_assert_max_num_queries
+):
+    for port in range(1, 40):
+        services.change(drawing, "alice", spec={**drawing.spec, "port": port})
+    with django_assert_max_num_queries(16):
+        html = as_alice.get(url("revisions")).content.decode()
+    assert html.count('<li class="row rev-row"') == 30
+    assert "?before=11" in html
+    rest = as_alice.get(url("revisions") + "?before=11").content.decode()
+    assert rest.count('<li class="row rev-row"') == 10
+
+
+def test_a_port_and_a_tier_are_one_click(as_alice, drawing):
+    as_alice.post(url("port"), {"port": "3000"})
+    larger = TierFactory(slug="large", name="Large", memory_mb=64 * 1024)
+    as_alice.post(url("tier"), {"tier": larger.pk})
+    drawing.refresh_from_db()
+    assert (drawing.container.port, drawing.tier, drawing.revision) == (3000, larger, 3)
+    assert reasons(drawing) == [("RevisionMade", "alice")] * 2
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "x", "", "-1"])
+def test_a_port_that_cannot_be_is_refused(as_alice, drawing, port):
+    answer = as_alice.post(url("port"), {"port": port})
+    assert answer.status_code == 400
+    assert b"Enter a port from 1 to 65535." in answer.content
+
+
+def test_a_tier_that_is_not_there_is_not_found(as_alice, drawing):
+    assert as_alice.post(url("tier"), {"tier": "none"}).status_code == 404
+
+
+def test_only_what_waits_is_tried_now(as_alice, drawing):
+    replica = ReplicaFactory(endpoint=drawing, ready=True)
+    as_alice.post(url("try_now"), {"replica": replica.pk})
+    assert reasons(drawing) == []
+    assert as_alice.post(url("try_now"), {"replica": "x"}).status_code == 404
+
+
+def test_delete_says_what_goes_and_what_stays(as_alice, drawing):
+    drawing.spec = spec(volume=volume("files")).to_json()
+    drawing.save()
+    html = as_alice.get(url("delete")).content.decode()
+    assert "Its revisions, activity and logs go with it." in html
+    assert "The volume <b>files</b> stays" in html
 
 
 # --- The list ------------------------------------------------------------------------
