@@ -82,7 +82,7 @@ def look_for_gpus(engine: Engine) -> Look:
         return Look(given_gpus(settings.ALIGHT_GPUS), "the setting ALIGHT_GPUS")
     found = engine.gpus()
     if found is not None:
-        return Look(found, "a container with all GPUs of the engine")
+        return Look(found, "the container engine")
     return Look(smi_gpus(), "nvidia-smi on this machine")
 
 

@@ -429,7 +429,7 @@ def test_the_command_says_what_is_there_and_what_told_it(house, monkeypatch, cap
     new = FoundGpu("GPU-new", "L4", 0)
     house.world.gpus = [FIRST, new]
     assert shown(house, monkeypatch, capsys) == [
-        "2 GPUs, told by a container with all GPUs of the engine",
+        "2 GPUs, told by the container engine",
         f"  GPU-first-1  A10, 24 GB  {endpoint.name}, replica 1",
         "  GPU-new  L4, memory unknown  new: the worker takes it in at its next look",
         "  GPU-second  A10  gone; free",
