@@ -74,9 +74,9 @@ class SaveTemplateForm(WordsForm):
     @property
     def asked(self) -> list[Asked]:
         """The variables a clone is asked for, with their notes as typed."""
-        told = self.errors if self.is_bound else {}
+        told = self.problems if self.is_bound else {}
         return [
-            Asked(var.name, self._note(var), "".join(told.get(NOTE + var.name, [])[:1]))
+            Asked(var.name, self._note(var), told.get(NOTE + var.name, ""))
             for var in self.spec.env
             if var.needed
         ]
