@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.http import QueryDict
 
 from endpoints import services
-from endpoints.forms import initial, opened
+from endpoints.forms import initial
 from endpoints.forms.account import Account
 from endpoints.forms.endpoint import EndpointForm
 from endpoints.forms.environment import put_rows
+from endpoints.forms.opened import Meanwhile, changed_since, read, written
 from endpoints.models import Endpoint
 
 # Fields that belong together: what one digest stands for.
@@ -39,7 +40,7 @@ class EditForm(EndpointForm):
     def opened_as(self) -> str:
         """For the hidden field: as it was first, through every error."""
         posted = self.data.get("opened") if self.is_bound else None
-        return posted or opened.written(self.edited)
+        return posted or written(self.edited)
 
     @property
     def effect(self) -> str:
@@ -66,19 +67,19 @@ class EditForm(EndpointForm):
             "concurrency": wish.concurrency,
         }
 
-    def meanwhile(self, now: Endpoint) -> opened.Meanwhile:
+    def meanwhile(self, now: Endpoint) -> Meanwhile:
         """What changed since the form was opened. Only for a form that is valid."""
-        was = opened.read(self.cleaned_data["opened"])
-        return opened.meanwhile(was, now, self.wish())
+        was = read(self.cleaned_data["opened"])
+        return changed_since(was, now, self.wish())
 
     def taking(self, now: Endpoint, fields: tuple[str, ...]) -> EditForm:
         """The form with these fields as they are now, and the others as typed."""
         there = EditForm(endpoint=now, account=self.account)
-        data = self.data.copy()
+        data = cast(QueryDict, self.data).copy()
         for name in fields:
             for part in _PARTS.get(name, (name,)):
                 there.post(data, part)
-        data["opened"] = opened.written(now)
+        data["opened"] = written(now)
         return EditForm(data, endpoint=now, account=self.account, needs=self.needs)
 
     def post(self, data: QueryDict, name: str) -> None:

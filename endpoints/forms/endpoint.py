@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 
 from endpoints import rules
 from endpoints.forms.account import NEW_VOLUME, Account
@@ -96,7 +97,7 @@ class EndpointForm(forms.Form):
         """Keys of the secrets that are chosen, as posted or as suggested."""
         if not self.is_bound:
             return list(self.initial.get("secrets", ()))
-        return list(dict.fromkeys(self.data.getlist("secrets")))
+        return list(dict.fromkeys(cast(QueryDict, self.data).getlist("secrets")))
 
     @property
     def choices(self) -> list[Chosen]:

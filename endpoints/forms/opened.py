@@ -104,7 +104,7 @@ def read(text: str) -> Mapping[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-def meanwhile(opened: Mapping[str, str], now: Endpoint, typed: Wish) -> Meanwhile:
+def changed_since(opened: Mapping[str, str], now: Endpoint, typed: Wish) -> Meanwhile:
     """What is different now from what was opened, and not what is typed anyway."""
     there, here = digests(now), digests(typed)
     news = [n for n in NAMES if there[n] != opened.get(n, there[n])]
