@@ -137,7 +137,7 @@ def test_a_replaced_value_names_who_waits_for_it(page, alice):
     answer = page.post(f"/secrets/{row.pk}/", {"value": CANARY}, follow=True)
     shown = text(answer)
     assert answer.redirect_chain == [(f"{PAGE}?changed=HF_TOKEN", 302)]
-    assert "HF_TOKEN has a new value." in shown
+    assert "HF_TOKEN</span> has a new value." in shown
     assert 'action="/endpoints/art/restart/"' in shown
     # Nothing of it runs.
     assert 'action="/endpoints/chat/restart/"' not in shown
@@ -163,7 +163,7 @@ def test_what_is_used_is_not_deleted(page, alice):
     assert re.search("Used by <a[^>]*>art</a>", text(page.get(PAGE)))
     there = f"/secrets/{row.pk}/delete/"
     asked = text(page.get(there))
-    assert "HF_TOKEN is in use" in asked
+    assert "HF_TOKEN</span> is in use" in asked
     assert "Delete secret" not in asked
     answer = page.post(there)
     assert answer.status_code == 409

@@ -54,9 +54,12 @@ def secrets(request: HttpRequest) -> HttpResponse:
     ]
     asked = request.GET.get("changed", "")
     changed = next((row for row in kept if row.it.key == asked and row.users), None)
-    context = {"rows": kept, "sign_ins": sign_ins, "changed": changed}
-    if changed:
-        context["running"] = [one for one in changed.users if not one.paused]
+    context = {
+        "rows": kept,
+        "sign_ins": sign_ins,
+        "changed": changed,
+        "running": [one for one in changed.users if not one.paused] if changed else [],
+    }
     return render(request, "endpoints/secrets.html", context)
 
 

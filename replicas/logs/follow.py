@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 
 from replicas.engine.base import EngineStreams
 from replicas.logs.following import Following, Target
@@ -69,7 +70,7 @@ class LogFollower:
         self._change = change
         following = [one for one, _ in self._tasks.values() if one.masker is not None]
         for endpoint_id in {one.target.attempt.endpoint_id for one in following}:
-            sealed = await in_thread(lambda pk=endpoint_id: sealed_of(pk))
+            sealed = await in_thread(partial(sealed_of, endpoint_id))
             for one in following:
                 if one.target.attempt.endpoint_id == endpoint_id:
                     one.learn(sealed)
