@@ -143,7 +143,10 @@ REASONS: dict[Reason, Words] = {
         warning=True,
     ),
     R.ENDED: Words(
-        "Container ended by itself", 3, closes=(*_PROBES, R.SILENT), kind="wait"
+        "Container exited with code {code}",
+        3,
+        closes=(*_PROBES, R.SILENT),
+        kind="wait",
     ),
     R.GONE: Words(
         "Container is gone", 3, closes=(*_PROBES, R.SILENT), kind="fail", warning=True

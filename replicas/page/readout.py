@@ -135,6 +135,10 @@ def _stopping(facts: Facts) -> Readout:
     doing = lower_first(row.title) if row else "stopping"
     detail = f" {full_stop(row.detail)}" if row and row.detail else ""
     sentence = say(f"{seen.name}: {full_stop(doing)}{detail}")
+    if lost := [s for s in stopping if s.replica.trouble == "GpuLost"]:
+        sentence = say(f"{lost[0].name}: {lost[0].why}")
+        if not ready:
+            return Readout("stopping", "GPU lost", "GPU lost", sentence, kind="fail")
     if not ready:
         return Readout("stopping", "Stopping", "Stopping", sentence)
     return Readout(

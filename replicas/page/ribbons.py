@@ -32,8 +32,10 @@ _KINDS: dict[str, str] = {
     Reason.START_TIMEOUT: "fail",
     Reason.EXITED: "fail",
     Reason.GONE: "fail",
+    Reason.GPU_LOST: "fail",
     Reason.FAILED: "fail",
-    # Going out of service is drawn as being off.
+    # Going out of service is drawn as being off, as is having ended.
+    Reason.ENDED: "",
     Reason.DRAINING: "",
     Reason.STOPPING: "",
     Reason.STOPPED: "",

@@ -17,7 +17,7 @@ def failed(facts: Facts, seen: Seen) -> Readout:
     return Readout(
         "failed",
         ready_of(facts, seen.trouble or "Failed"),
-        f"{name} ended by itself" if ended else f"{name} failed",
+        f"{name} ended" if ended else f"{name} failed",
         say(f"{why} ", *next_try(facts, seen)),
         failed_acts(facts, seen),
         seen,

@@ -76,7 +76,7 @@ def exited(code: int | None, oom: bool, memory_gb: int, error: str = "") -> str:
     if code in NO_COMMAND and error:
         return error
     known = {
-        0: "Its program finished with exit code 0. A server has to keep running.",
+        0: "It ended by itself. A server has to keep running.",
         126: "The command could not be run: it is not a program.",
         127: "The command was not found in the image.",
         137: "It was killed.",

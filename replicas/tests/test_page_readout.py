@@ -70,13 +70,13 @@ def cases():
                 "failed",
                 exit_code=0,
                 trouble="Ended",
-                trouble_text="Its program finished with exit code 0.",
+                trouble_text="It ended by itself.",
                 failures=1,
                 retry_at=NOW + timedelta(seconds=10),
             )
         ),
-        ("failed", "Ended by itself", "The replica ended by itself"),
-        "Its program finished with exit code 0. Restart 1 follows in 10 s.",
+        ("failed", "Ended by itself", "The replica ended"),
+        "It ended by itself. Restart 1 follows in 10 s.",
     )
     yield (
         "a rollout that stopped",
@@ -134,6 +134,18 @@ def cases():
             "Moving to revision 4: 1 of 1 replica",
         ),
         "The old replicas finish their requests and stop.",
+    )
+    yield (
+        "its GPU is gone",
+        facts(
+            seen(
+                "stopping",
+                trouble="GpuLost",
+                trouble_text="A10 GPU-1a2b on gpu-02 stopped reporting.",
+            )
+        ),
+        ("stopping", "GPU lost", "GPU lost"),
+        "Replica 1: A10 GPU-1a2b on gpu-02 stopped reporting.",
     )
     yield (
         "listens elsewhere",
