@@ -11,6 +11,7 @@ from endpoints import live, services
 from endpoints.steps import Reason
 from replicas import progress
 from replicas import services as moves
+from replicas.models import Gpu
 from replicas.states import ReplicaState as S
 from tests.axe import violations
 from tests.browser import sign_in
@@ -29,7 +30,7 @@ def rows_from_here():
     """Playwright's loop runs in this thread, but it does not touch the rows."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     yield
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
 
 
 @pytest.fixture(scope="session")
@@ -214,6 +215,7 @@ def test_a_deleted_endpoint_leads_to_the_list(tab, pages, alice):
     tab.goto(f"{pages.url}/endpoints/drawing/")
     up(tab)
     topic = live.endpoint_topic(drawing.pk)
+    Gpu.objects.update(replica=None)
     drawing.delete()
     live.publish(topic, "changed")
     expect(tab.get_by_role("heading", name="drawing was deleted")).to_be_visible()

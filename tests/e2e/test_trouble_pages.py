@@ -1,4 +1,6 @@
-"""Failures, revisions and rollouts in a browser: what is said, and what one click does."""
+"""Failures, revisions and rollouts in a browser: what is said, what one click does."""
+
+# ruff: noqa: F811 - the fixtures are those of the neighbour
 
 from datetime import timedelta
 
