@@ -27,7 +27,7 @@ from endpoints.serializers.fields import (
 from endpoints.serializers.keys import KeysField, SignInField, check_keys
 from endpoints.serializers.parts import (
     EnvField,
-    VolumeSerializer,
+    MountSerializer,
     WordsField,
     merged_env,
     shown_volumes,
@@ -146,7 +146,7 @@ class EndpointSerializer(StrictSerializer):
         required=False,
         help_text="disabled: paused, nothing runs and the URL answers 503.",
     )
-    volumes_experimental = VolumeSerializer(
+    volumes_experimental = MountSerializer(
         many=True, required=False, help_text="At most one."
     )
     registry_credential = SignInField(

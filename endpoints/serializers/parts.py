@@ -117,7 +117,7 @@ def _inside_problem(path: str) -> str:
     return "The whole volume is mounted. Leave the path out."
 
 
-class VolumeSerializer(StrictSerializer):
+class MountSerializer(StrictSerializer):
     """A volume that keeps its files when replicas come and go."""
 
     name = RuledField(rules.volume_problem, help_text="What the volume is called.")

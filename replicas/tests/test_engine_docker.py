@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 
 from replicas.engine import docker, names
-from replicas.engine.base import EngineRefused
+from replicas.engine.base import EngineRefused, GpuUnavailable
 from replicas.engine.docker import DockerEngine
 from replicas.tests.engine_fixtures import tiny
 from replicas.tests.engine_fixtures.bench import DockerBench, next_event
@@ -67,7 +67,7 @@ async def test_nothing_inside_may_gain_rights(bench):
 
 async def test_a_gpu_that_the_engine_cannot_give(bench):
     made = bench.engine.create(bench.wanted(gpus=("GPU-nobody-has",)))
-    with pytest.raises(EngineRefused):
+    with pytest.raises(GpuUnavailable):
         bench.engine.start(made.id)
     seen = bench.look(made.id)
     assert (seen.created, seen.running, seen.exit_code) == (True, False, None)
