@@ -40,6 +40,12 @@ PATHS = [
     "/v1/secret/A",
     "/v1/registry-credentials",
     "/v1/registry-credential/A",
+    "/v1/endpoint/whisper/revisions",
+    "/v1/endpoint/whisper/revisions/1/rollback",
+    "/v1/volumes",
+    "/v1/volumes/whisper",
+    "/v1/templates",
+    "/v1/templates/S",
 ]
 WISH = {"name": "whisper", "image_url": "lab/whisper:1", "port": 8000}
 
@@ -211,7 +217,10 @@ def test_the_schema_is_valid_and_complete(capsys):
     call_command("spectacular", "--validate", "--fail-on-warn")
     schema = yaml.safe_load(capsys.readouterr().out)
     named = {
-        path.replace("{name}", "whisper").replace("{key}", "A")
+        path.replace("{name}", "whisper")
+        .replace("{key}", "A")
+        .replace("{revision}", "1")
+        .replace("{slug}", "S")
         for path in schema["paths"]
     }
     public = {"/v1/public-endpoints"}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import tarfile
+from contextlib import suppress
 
 import pytest
+from docker.errors import NotFound
 
 from replicas.engine import docker, helpers, names
 from replicas.engine.base import EngineRefused, VolumeInUse
@@ -135,8 +137,9 @@ async def test_a_volume_that_is_downloaded_is_in_use(bench, volume, monkeypatch)
         await asyncio.to_thread(bench.engine.remove_volume, volume)
     await stream.aclose()
     # The engine may still be at the first removal of what held it.
-    while bench.client.containers(all=True, filters={"volume": [volume]}):
-        await asyncio.sleep(0.05)
+    for held in bench.client.containers(all=True, filters={"volume": [volume]}):
+        with suppress(NotFound):
+            bench.client.wait(held["Id"], condition="removed")
     await asyncio.to_thread(bench.engine.remove_volume, volume)
 
 
