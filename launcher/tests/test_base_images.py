@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import tarfile
 
 import pytest
@@ -27,7 +28,9 @@ MACHINE = Machine(
 def config(tmp_path):
     found = read_config({"PATH": os.environ["PATH"], "ALIGHT_HOME": str(tmp_path)})
     make_folders(found)
-    return found
+    yield found
+    # Outside of tmp_path where that is too long for a socket.
+    shutil.rmtree(found.run)
 
 
 def test_the_machine_s_settings_go_in_for_the_right_release(tmp_path):

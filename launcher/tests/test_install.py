@@ -1,6 +1,7 @@
 """Only what is missing is installed, and it is said first."""
 
 import os
+import shutil
 
 import pytest
 
@@ -16,7 +17,9 @@ def config(tmp_path):
     env = {"PATH": os.environ["PATH"], "ALIGHT_HOME": str(tmp_path / "home")}
     found = read_config(env, tmp_path)
     make_folders(found)
-    return found
+    yield found
+    # Outside of tmp_path where that is too long for a socket.
+    shutil.rmtree(found.run)
 
 
 def has(monkeypatch, *programs):

@@ -1,6 +1,7 @@
 """Real processes: started in order, restarted, stopped in reverse."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,9 @@ FOREVER = "exec sleep 600"
 def config(tmp_path):
     found = read_config({**os.environ, "ALIGHT_HOME": str(tmp_path / "h")})
     make_folders(found)
-    return found
+    yield found
+    # Outside of tmp_path where that is too long for a socket.
+    shutil.rmtree(found.run)
 
 
 @pytest.fixture(autouse=True)
