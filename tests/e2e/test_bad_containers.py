@@ -69,9 +69,8 @@ def test_a_program_the_image_does_not_have(page, console, made, tiny_image):
     made("nosuch", tiny_image, 3000, command=["nosuch"])
     dialog = open_dialog(page, console, "nosuch")
     expect(dialog.get_by_text("Container exited with code 127").first).to_be_visible()
-    expect(
-        dialog.get_by_text("The command was not found in the image.").first
-    ).to_be_visible()
+    why = "A program was not found. Check the command, which starts “nosuch”."
+    expect(dialog.get_by_text(why).first).to_be_visible()
 
 
 def test_a_name_that_is_taken(page, console, made, tiny_image):
