@@ -8,6 +8,7 @@ import pytest
 pytest_plugins = [
     "tests.services",
     "tests.browser",
+    "tests.pages",
     "tests.images",
     "tests.engine",
     "tests.registry",

@@ -1,9 +1,10 @@
 """Headless Chromium for tests, and a person who signs in with it."""
 
+import os
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -19,7 +20,17 @@ FLAGS = [
 
 
 @pytest.fixture(scope="session")
-def chromium():
+def rows_from_here():
+    """Playwright's loop runs in this thread, but it does not touch the rows."""
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    yield
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture(scope="session")
+def chromium(rows_from_here, django_db_setup):
+    """Begun after the tests' database and ended before it, as its loop demands."""
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

@@ -11,6 +11,7 @@ from channels.routing import ProtocolTypeRouter
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from console.asgi import application
 from endpoints.tests.factories import EndpointFactory, MediumTierFactory
@@ -81,3 +82,8 @@ def tell(made, replica, story):
         event.endpoint, event.replica_id = made, replica.pk
         event.at += timezone.now() - page_facts.NOW
         event.save()
+
+
+def up(tab):
+    """Wait until the socket has spoken; news before that would come as a picture."""
+    expect(tab.locator("html[data-live-up]")).to_be_attached()

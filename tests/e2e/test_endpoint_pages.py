@@ -1,6 +1,5 @@
 """The list, the homepage and the dialog in a browser: every state, live, and lost."""
 
-import os
 import re
 
 import pytest
@@ -15,55 +14,14 @@ from replicas.models import Gpu
 from replicas.states import ReplicaState as S
 from tests.axe import violations
 from tests.browser import sign_in
-from tests.e2e import pages_server
-from tests.e2e.pages_server import endpoint
+from tests.e2e.pages_server import endpoint, up
+from tests.pages import Ada
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.valkey,
     pytest.mark.django_db(transaction=True),
 ]
-
-
-@pytest.fixture(scope="session")
-def rows_from_here():
-    """Playwright's loop runs in this thread, but it does not touch the rows."""
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    yield
-    os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
-
-
-@pytest.fixture(scope="session")
-def chromium(rows_from_here, django_db_setup, chromium):
-    """The same as everywhere, in an order in which both can be put away again."""
-    return chromium
-
-
-@pytest.fixture
-def pages(valkey):
-    server = pages_server.Pages()
-    server.begin()
-    yield server
-    server.end()
-
-
-class Ada:
-    """What `sign_in` needs to know of a console."""
-
-    def __init__(self, url):
-        self.url, self.password = url, "alice-secret"
-
-
-@pytest.fixture
-def tab(context, pages, alice):
-    page = context.new_page()
-    sign_in(page, Ada(pages.url), "alice")
-    return page
-
-
-def up(tab):
-    """Wait until the socket has spoken; news before that would come as a picture."""
-    expect(tab.locator("html[data-live-up]")).to_be_attached()
 
 
 def bubble(tab):

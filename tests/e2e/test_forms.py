@@ -1,8 +1,6 @@
 """The endpoint's form in a browser: own container, settings, clone; with and without
 JavaScript."""
 
-import os
-
 import pytest
 from playwright.sync_api import expect
 
@@ -20,8 +18,6 @@ from endpoints.tests.factories import (
 )
 from templates_app.spec import EnvVar
 from tests.axe import violations
-from tests.browser import sign_in
-from tests.e2e import pages_server
 
 pytestmark = [
     pytest.mark.e2e,
@@ -31,20 +27,6 @@ pytestmark = [
 OWN = "/templates/own-container/"
 EDIT = "/endpoints/art/edit/"
 MOVES = "Replicas move over one at a time; the old ones serve until then."
-
-
-@pytest.fixture(scope="session")
-def rows_from_here():
-    """Playwright's loop runs in this thread, but it does not touch the rows."""
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    yield
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@pytest.fixture(scope="session")
-def chromium(rows_from_here, django_db_setup, chromium):
-    """The same as everywhere, in an order in which both can be put away again."""
-    return chromium
 
 
 class Registry(dict):
@@ -71,21 +53,6 @@ def registry(monkeypatch):
 
 
 @pytest.fixture
-def pages(valkey, registry):
-    server = pages_server.Pages()
-    server.begin()
-    yield server
-    server.end()
-
-
-class Ada:
-    """What `sign_in` needs to know of a console."""
-
-    def __init__(self, url):
-        self.url, self.password = url, "alice-secret"
-
-
-@pytest.fixture
 def rows(alice):
     """What Alice has: an endpoint, a volume, secrets, a sign-in, a template."""
     TierFactory()
@@ -109,11 +76,9 @@ def rows(alice):
 
 
 @pytest.fixture
-def tab(context, pages, rows):
-    expect.set_options(timeout=15_000)
-    page = context.new_page()
-    sign_in(page, Ada(pages.url), "alice")
-    return page
+def tab(registry, rows, tab):
+    """Signed in as Alice, who has `rows`; the worker is `registry`."""
+    return tab
 
 
 def show_own(tab, url):

@@ -1,7 +1,5 @@
 """Failures, revisions and rollouts in a browser: what is said, what one click does."""
 
-# ruff: noqa: F811 - the fixtures are those of the neighbour
-
 from datetime import timedelta
 
 import pytest
@@ -16,14 +14,7 @@ from replicas.models import Replica
 from replicas.tests.factories import GpuFactory, NodeFactory, ReplicaFactory
 from templates_app.spec import EnvVar
 from tests.axe import violations
-from tests.e2e.pages_server import endpoint
-from tests.e2e.test_endpoint_pages import (  # noqa: F401 - fixtures
-    chromium,
-    pages,
-    rows_from_here,
-    tab,
-    up,
-)
+from tests.e2e.pages_server import endpoint, up
 
 pytestmark = [
     pytest.mark.e2e,
