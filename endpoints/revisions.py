@@ -100,6 +100,10 @@ def roll_back(endpoint: Endpoint, number: int, actor: str) -> bool:
         found = row.revisions.filter(number=number).first()
         if found is None:
             raise NoSuchRevision(number)
+        last = row.revisions.settled().first()
+        if last is not None and last != found:
+            # It has to prove itself once more, with the one that ran last behind it.
+            row.revisions.filter(pk=found.pk).update(settled_at=None)
         row.spec, row.tier_id, row.revision = found.spec, found.tier_id, number
         row.save(update_fields=["spec", "tier", "revision"])
         _clear(found)

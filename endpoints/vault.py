@@ -151,9 +151,12 @@ def _others(endpoints: Iterable[Endpoint]) -> Iterable[Revision]:
     } - {(e.pk, e.revision) for e in endpoints}
     if not numbers:
         return ()
-    wanted = Q()
+    by_number: dict[int, list[int]] = {}
     for pk, number in numbers:
-        wanted |= Q(endpoint_id=pk, number=number)
+        by_number.setdefault(number, []).append(pk)
+    wanted = Q()
+    for number, pks in by_number.items():
+        wanted |= Q(number=number, endpoint_id__in=pks)
     return Revision.objects.filter(wanted)
 
 
@@ -171,8 +174,8 @@ def add_secret(owner_id: int, key: str, value: str) -> Secret:
 
 def change_secret(secret: Secret, value: str) -> None:
     """Replace its value; endpoints get the new one at their next start."""
-    secret.sealed = seal(value)
-    secret.save(update_fields=["sealed", "updated_at"])
+    rows = Secret.objects.filter(pk=secret.pk)
+    rows.update(sealed=seal(value), updated_at=timezone.now())
 
 
 def delete_secret(secret: Secret) -> None:
@@ -248,9 +251,14 @@ def _taken_sign_in(key: str) -> str:
 
 def change_registry(row: RegistryCredential, wish: SignInWish) -> None:
     """Sign in differently from the next pull on."""
-    row.registry, row.username = wish.registry, wish.username
-    row.sealed, row.checked_at = seal(wish.password), wish.checked_at
-    row.save()
+    # An update: one that was deleted meanwhile must not come back.
+    RegistryCredential.objects.filter(pk=row.pk).update(
+        registry=wish.registry,
+        username=wish.username,
+        sealed=seal(wish.password),
+        checked_at=wish.checked_at,
+        updated_at=timezone.now(),
+    )
 
 
 def delete_registry(row: RegistryCredential) -> None:

@@ -58,9 +58,11 @@ def _take(replica: Replica, gpus: list[Gpu]) -> Place:
 
 
 def would_start(replica: Replica, holders: Collection[int]) -> bool:
-    """Whether it would get its GPUs if these replicas (by id) gave theirs back."""
+    """Whether it would get its GPUs if these replicas (by id) gave theirs back, and
+    their places in line."""
     devices = _devices(_present(), as_free=holders)
-    standing = stand(_line(until=replica), devices).get(replica.pk)
+    line = [(pk, tier) for pk, tier in _line(until=replica) if pk not in holders]
+    standing = stand(line, devices).get(replica.pk)
     return bool(standing and standing.gets)
 
 

@@ -99,7 +99,7 @@ def read(text: str) -> Mapping[str, str]:
     """What `written` wrote. Empty for anything else: then nothing is known."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -15,8 +15,11 @@ def write_down(apps, schema_editor):
             label = volume["name"]
             old = f"alight-{settings.ALIGHT_INSTALLATION}-{endpoint.owner_id}.{endpoint.name}.{label}"
             name = label
-            if Volume.objects.filter(owner_id=endpoint.owner_id, name=name).exists():
-                name = f"{endpoint.name[:39 - len(label)]}-{label}"[:40]
+            tries = 0
+            while Volume.objects.filter(owner_id=endpoint.owner_id, name=name).exists():
+                tries += 1
+                mark = f"-{tries}" if tries > 1 else ""
+                name = f"{endpoint.name[:39 - len(label) - len(mark)]}-{label}"[:40 - len(mark)] + mark
             Volume.objects.create(owner_id=endpoint.owner_id, name=name, engine_name=old)
             endpoint.spec = {**endpoint.spec, "volume": {**volume, "name": name}}
             endpoint.save(update_fields=["spec"])

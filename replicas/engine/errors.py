@@ -12,6 +12,8 @@ from collections.abc import Callable
 from replicas.engine import base, names
 
 _REFUSED = "The Docker engine refused: "
+# Letters of the engine's message that are read.
+_LONGEST = 2000
 _ADD = "add a registry sign-in and choose it on the endpoint’s Edit page."
 _CHOOSE = "choose another registry sign-in on the endpoint’s Edit page."
 
@@ -33,6 +35,8 @@ class SignedOut(base.RegistryRefused):
 class RateLimited(base.RegistryRefused):
     """The registry wants its callers to wait."""
 
+    reason = "RateLimited"
+
 
 class NoGpuDriver(base.GpuUnavailable):
     """The engine knows no way to give GPUs. Others have one, and it fails."""
@@ -43,7 +47,8 @@ def translate(status: int, message: str, *, image: str = "") -> base.EngineError
 
     `status` 0 stands for an error inside a stream that began well.
     """
-    said = " ".join(message.split())
+    # Bounded: a registry chooses these words, and the patterns go over all of them.
+    said = " ".join(message[:_LONGEST].split())
     for pattern, make in _TABLE:
         if pattern.search(said):
             return make(image, said)

@@ -16,8 +16,9 @@ import logging
 import platform
 import re
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
@@ -47,9 +48,13 @@ _TROUBLE = (
     LookupError,
     TypeError,
     AttributeError,
+    RecursionError,
+    OverflowError,
 )
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_CHALLENGE = re.compile(r'\b(\w{1,32})="([^"]*)"')
+# Registries keep layers and configs elsewhere and send who asks there.
+_REDIRECTS = 3
 
 Credentials = Mapping[str, Any]
 
@@ -106,7 +111,7 @@ class _Asker:
     async def facts(self) -> ImageFacts:
         manifest, digest = await self._own_manifest()
         blobs = self._base.removesuffix("/manifests") + "/blobs"
-        config = json.loads(await self._get(f"{blobs}/{manifest['config']['digest']}"))
+        config = json.loads(await self._blob(f"{blobs}/{manifest['config']['digest']}"))
         ports, volumes = translate.exposed(config.get("config") or {})
         size = sum(int(layer["size"]) for layer in manifest["layers"])
         return ImageFacts(False, ports, volumes, size, digest)
@@ -122,13 +127,42 @@ class _Asker:
         return manifest, digest
 
     async def _get(self, url: str) -> bytes:
-        async with self._session.get(url, headers=self._headers) as response:
+        async with self._ask(url, self._headers) as response:
             if response.status != 401:
                 return await _body(response)
             challenge = response.headers.get("WWW-Authenticate", "")
         self._headers["Authorization"] = await self._answer(challenge)
-        async with self._session.get(url, headers=self._headers) as response:
+        async with self._ask(url, self._headers) as response:
             return await _body(response)
+
+    async def _blob(self, url: str) -> bytes:
+        """As `_get`, from wherever the registry sends us: without our sign-in there."""
+        headers = self._headers
+        for _ in range(_REDIRECTS):
+            async with self._ask(url, headers) as response:
+                if response.status not in (301, 302, 303, 307, 308):
+                    return await _body(response)
+                url = urljoin(url, response.headers["Location"])
+            headers = {}
+            self._check(url)
+        raise ValueError("the registry sends us on and on")
+
+    def _ask(
+        self, url: str, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Never follows by itself: a registry is anybody's, and would choose where
+        this machine asks."""
+        return self._session.get(url, headers=headers, allow_redirects=False)
+
+    def _check(self, url: str) -> None:
+        """Unencrypted, and on this machine, only where the registry is so too."""
+        asked, own = urlsplit(url), urlsplit(self._base)
+        if asked.scheme == "https" and not _is_inside(asked.hostname or ""):
+            return
+        same = (asked.scheme, asked.hostname) == (own.scheme, own.hostname)
+        if same or (_is_loopback(own.netloc) and _is_loopback(asked.hostname or "")):
+            return
+        raise ValueError("the registry sends us where it is not")
 
     async def _answer(self, challenge: str) -> str:
         """What the registry wants to see: our sign-in, or a token for it."""
@@ -138,13 +172,11 @@ class _Asker:
                 raise ValueError("the registry wants a sign-in")
             return self._basic
         asked = dict(_CHALLENGE.findall(rest))
-        realm = urlsplit(asked["realm"])
-        if realm.scheme != "https" and not _is_loopback(realm.netloc):
-            raise ValueError("the registry wants the sign-in unencrypted")
+        self._check(asked["realm"])
         params = {key: asked[key] for key in ("service", "scope") if key in asked}
         headers = {"Authorization": self._basic} if self._basic else {}
         async with self._session.get(
-            asked["realm"], params=params, headers=headers
+            asked["realm"], params=params, headers=headers, allow_redirects=False
         ) as response:
             given = json.loads(await _body(response))
         return f"Bearer {given.get('token') or given['access_token']}"
@@ -152,6 +184,8 @@ class _Asker:
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
     response.raise_for_status()
+    if response.status != 200:
+        raise ValueError(f"the registry answered {response.status}")
     held = b""
     async for piece in response.content.iter_any():
         held += piece
@@ -186,6 +220,14 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _is_inside(host: str) -> bool:
+    """An address, not a name, that only this machine or its network has."""
+    try:
+        return not ipaddress.ip_address(host.strip("[]")).is_global
+    except ValueError:
+        return host == "localhost"
 
 
 def _for_this_machine(manifests: list[dict[str, Any]]) -> str:

@@ -93,7 +93,9 @@ def rollout_of(
 def last_to_try(endpoint: Endpoint, rollout: Rollout) -> Replica | None:
     """The replica that failed with the revision that was given up."""
     tried = endpoint.replicas.filter(revision__number=rollout.number)
-    rows = tried.exclude(trouble="").select_related("revision__tier")
+    rows = tried.exclude(trouble__in=("", "NoHardware")).select_related(
+        "revision__tier"
+    )
     return rows.prefetch_related("gpus").order_by("-pk").first()
 
 

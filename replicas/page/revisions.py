@@ -100,7 +100,8 @@ def _state(revision: Revision, stands: Standing) -> tuple[State, str]:
 def in_use(wanted: Revision, rollout: Rollout | None, now: datetime) -> Sentence:
     """ "Revision 4, by grace, 5 min ago", for the configuration."""
     if rollout and rollout.stopped:
-        return say(f"Revision {rollout.serving}; {wanted.number} did not become ready")
+        failed = f"Revision {wanted.number} did not become ready"
+        return say(f"{failed}; {rollout.serving} serves. Below is {wanted.number}")
     who = f", by {wanted.actor}" if wanted.actor else ""
     moving = ", rolling out" if rollout else ""
     age = since(wanted.created_at, now)

@@ -275,7 +275,10 @@ def _retire(replica: Replica, _: Observed | None) -> Done:
     served = S(replica.state) in (S.READY, S.UNHEALTHY)
     stood_in_line = S(replica.state) is S.WAITING
     with transaction.atomic():
-        if not services.move(replica, S.STOPPING, end_asked_at=None):
+        told = (
+            {} if S(replica.state) is S.FAILED else {"trouble": "", "trouble_text": ""}
+        )
+        if not services.move(replica, S.STOPPING, end_asked_at=None, **told):
             return NOTHING
         if served:
             services.tell(

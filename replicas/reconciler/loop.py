@@ -251,9 +251,20 @@ def _unsettled(endpoints: list[Endpoint], found: list[Observed]) -> list[int]:
             continue
         stale = endpoint.observed_revision != endpoint.revision
         acts = endpoint.pk in their_turn or any(map(_needs_no_turn, todo.actions))
+        acts = acts or _hands_over(rows, serving[endpoint.pk])
         if acts or stale or (todo.again and todo.again <= now):
             due.append(endpoint.pk)
     return due
+
+
+def _hands_over(rows: list[Replica], serving: Serving) -> bool:
+    """One waits for hardware that an older one of the endpoint may have to give."""
+    older = any(
+        r.state != ReplicaState.STOPPING
+        and (r.retire or r.revision.number != serving.number)
+        for r in rows
+    )
+    return older and any(r.state == ReplicaState.WAITING for r in rows)
 
 
 def _needs_no_turn(action: Action) -> bool:

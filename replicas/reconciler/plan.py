@@ -27,6 +27,8 @@ STEADY = timedelta(minutes=10)
 PASSING = frozenset(
     {
         "RegistryUnreachable",
+        "RateLimited",
+        "Killed",
         "DiskFull",
         "ContainerGone",
         "EngineUnreachable",
@@ -301,7 +303,10 @@ def _stop_rollout(w: Snapshot, p: Plan) -> bool:
     if wish.settled or wish.fallback is None:
         return False
     for r in w.replicas:
-        final = r.failures >= PATIENCE or r.trouble not in PASSING
+        # One that was ready has shown that its revision can be.
+        final = r.failures >= PATIENCE or (
+            r.ready_at is None and r.trouble not in PASSING
+        )
         if r.state is S.FAILED and r.revision == wish.revision and final:
             p.actions.append(StopRollout(wish.revision, wish.fallback, r))
             return True
@@ -327,8 +332,9 @@ def _fit_count(w: Snapshot, p: Plan) -> None:
     taken = {r.number for r in w.replicas}
     free = [n for n in range(1, PLACES + 1) if n not in taken]
     crowded = int(not free and len(fresh) < wanted)
-    keep = max(0, wanted - ready - short - crowded)
-    for replica in sorted(stale, key=stop_order)[: max(0, len(stale) - keep)]:
+    keep = max(0, wanted - ready - crowded)
+    drop = max(0, len(stale) - keep, short)
+    for replica in sorted(stale, key=stop_order)[:drop]:
         p.actions.append(Act("retire", replica))
 
     missing = wanted - len(fresh)

@@ -11,6 +11,8 @@ from templates_app.models import Tier
 # that is not there or cannot be run.
 OUT_OF_MEMORY = 137
 NO_COMMAND = (126, 127)
+# SIGKILL and SIGTERM: somebody, or an engine that stopped.
+ENDED_FROM_OUTSIDE = (137, 143)
 
 PAUSED = "Somebody paused its container. “docker unpause” lets it go on."
 
@@ -92,6 +94,8 @@ def exit_trouble(code: int | None, oom: bool) -> str:
         return "OutOfMemory"
     if code in NO_COMMAND:
         return "NoSuchCommand"
+    if code in ENDED_FROM_OUTSIDE:
+        return "Killed"
     return "Ended" if code == 0 else "Exited"
 
 

@@ -93,8 +93,9 @@ class Door:
             handler_cancellation=True,
             shutdown_timeout=_FAREWELL,
         )
-        await runner.setup()
+        # First what may fail: the folder may be full or gone.
         listening = _listen(self._path)
+        await runner.setup()
         await web.SockSite(runner, listening).start()
         self._mine = _identity(self._path)
         self._runner = runner

@@ -75,7 +75,7 @@ async def test_a_password_never_goes_to_another_host_unencrypted(registry):
     registry.token, registry.realm = "let-me-in", "http://elsewhere.example/token"
     registry.accounts = {"ada": "word"}
     known = {"username": "ada", "password": "word"}
-    with pytest.raises(ValueError, match="unencrypted"):
+    with pytest.raises(ValueError, match="sends us"):
         async with _session(10) as session:
             await _Asker(session, registry.image, known).facts()
 
@@ -88,3 +88,33 @@ async def test_an_answer_without_end_is_none(registry):
 async def test_a_registry_that_says_nothing_is_not_waited_for(registry):
     registry.hold()
     assert await facts(registry.image, None, patience=0.2) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://cdn.example/blob",
+        "http://127.0.0.1:1@cdn.example/blob",
+        "http://127.0.0.1:8080/v1/secrets",
+        "https://127.0.0.1/blob",
+        "https://10.1.2.3/blob",
+        "https://[::1]/blob",
+        "https://localhost/blob",
+    ],
+)
+def test_a_registry_does_not_choose_where_inside_this_machine_asks(url):
+    asker = _Asker(None, "registry.example/app:1", None)
+    with pytest.raises(ValueError, match="sends us"):
+        asker._check(url)
+
+
+@pytest.mark.parametrize(
+    ("image", "url"),
+    [
+        ("registry.example/app:1", "https://cdn.example/blob"),
+        ("10.1.2.3:5000/app:1", "https://10.1.2.3:6000/token"),
+        ("127.0.0.1:5000/app:1", "http://localhost:6000/token"),
+    ],
+)
+def test_it_may_send_us_to_where_it_is_and_to_others_encrypted(image, url):
+    _Asker(None, image, None)._check(url)

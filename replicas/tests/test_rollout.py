@@ -10,6 +10,7 @@ from endpoints.tests.factories import MediumTierFactory, TierFactory, UserFactor
 from replicas.engine.base import ImageNotFound
 from replicas.engine.fake import FakeImage
 from replicas.logs import store
+from replicas.reconciler import loop
 from replicas.runner import fetching
 from replicas.states import ReplicaState as S
 from replicas.tests.factories import GpuFactory
@@ -213,3 +214,78 @@ def test_two_old_ones_go_for_one_that_needs_both(house):
     end_all(house, endpoint)
     house.answer(endpoint)
     assert running(house, endpoint) == [2]
+
+
+def test_one_in_line_does_not_stand_in_the_way_of_the_change(house):
+    """One GPU, two wanted: one runs, one waits. The change goes on with one GPU."""
+    endpoint = on_gpus(house, 1)
+    services.change(endpoint, "alice", min_replicas=2, max_replicas=2)
+    endpoint.refresh_from_db()
+    house.settle(endpoint)
+    assert house.states(endpoint) == [S.READY, S.WAITING]
+    change(endpoint, health_path="/ok")
+    for _ in range(3):
+        house.settle(endpoint)
+        end_all(house, endpoint)
+        house.answer(endpoint)
+    assert running(house, endpoint) == [2]
+
+
+def test_one_old_one_serves_while_one_of_two_gpus_is_enough(house):
+    endpoint = on_gpus(house, 2, replicas=2)
+    services.change(endpoint, "alice", min_replicas=3, max_replicas=3)
+    endpoint.refresh_from_db()
+    house.settle(endpoint)
+    change(endpoint, health_path="/ok")
+    house.settle(endpoint)
+    assert running(house, endpoint) == [1]
+    for _ in range(4):
+        end_all(house, endpoint)
+        house.answer(endpoint)
+        house.settle(endpoint)
+    assert running(house, endpoint) == [2, 2]
+
+
+def test_more_replicas_and_another_container_at_once_on_one_gpu(house):
+    endpoint = on_gpus(house, 1)
+    new = replace(endpoint.container, health_path="/ok").to_json()
+    services.change(endpoint, "alice", spec=new, min_replicas=3, max_replicas=3)
+    endpoint.refresh_from_db()
+    for _ in range(3):
+        house.settle(endpoint)
+        end_all(house, endpoint)
+        house.answer(endpoint)
+    assert running(house, endpoint) == [2]
+
+
+def test_whose_turn_it_is_to_give_up_an_old_one_is_called_by_the_sweep(house):
+    endpoint = on_gpus(house, 1)
+    other = house.endpoint(tier=MediumTierFactory())
+    house.settle(other)
+    change(endpoint, health_path="/ok")
+    house.settle(endpoint)
+    services.delete(other, "alice")
+    loop.reconcile(other.pk)
+    assert endpoint.pk in loop.sweep()
+    house.settle(endpoint)
+    assert house.states(endpoint) == [S.STOPPING, S.WAITING]
+
+
+def test_after_going_back_a_broken_change_falls_back_to_that(house, served):
+    change(served, health_path="/ok")
+    for _ in range(4):
+        house.settle(served)
+        house.answer(served)
+    revisions.roll_back(served, 1, "alice")
+    served.refresh_from_db()
+    for _ in range(4):
+        house.settle(served)
+        house.answer(served)
+    assert running(house, served) == [1, 1]
+    change(served, image="lab/none:9")
+    house.settle(served)
+    (new,) = served.replicas.filter(state=S.PULLING)
+    fetching._failed((new.pk, new.attempt), ImageNotFound("Not found."))
+    house.settle(served)
+    assert revisions.serving(served).number == 1
+    assert running(house, served) == [1, 1]

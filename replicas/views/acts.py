@@ -117,8 +117,9 @@ def port(request: Request, name: str) -> HttpResponse:
     if problem := rules.port_problem(number):
         return HttpResponse(problem, status=400, content_type="text/plain")
     assert number is not None  # noqa: S101 - for the types
-    spec = replace(endpoint.container, port=number).to_json()
-    services.change(endpoint, request.user.get_username(), spec=spec)
+    with services.held(endpoint) as row:
+        spec = replace(row.container, port=number).to_json()
+        services.change(row, request.user.get_username(), spec=spec)
     messages.success(request, f"Using port {number}")
     return back(request, endpoint)
 

@@ -235,6 +235,9 @@ def _volume(part: Fields | None) -> VolumeSpec | None:
 def _hint(part: Fields) -> LogHint:
     part.only(frozenset({"pattern", "title", "body", "tier"}))
     pattern = part.text("pattern", most=PATTERN_MAX, as_it_is=True)
+    if re.search(r"\(\?[a-zA-Z-]", pattern):
+        # The browser that matches it knows none, and some take long to compile.
+        raise part.fail("pattern", "leave out flags such as (?i)")
     try:
         re.compile(pattern)
     # A warning is raised where Python is told to, as in tests.

@@ -98,6 +98,10 @@ REFUSED = [
         "Line 7, hints, entry 1, pattern: not a regular expression",
     ),
     (
+        GOOD + "hints: [{pattern: '(?i)out of memory', title: a, body: b}]",
+        "Line 7, hints, entry 1, pattern: leave out flags",
+    ),
+    (
         GOOD + "hints: [{pattern: '[[a]', title: a, body: b}]",
         "Line 7, hints, entry 1, pattern: not a regular expression",
     ),
