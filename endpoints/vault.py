@@ -251,14 +251,17 @@ def _taken_sign_in(key: str) -> str:
 
 def change_registry(row: RegistryCredential, wish: SignInWish) -> None:
     """Sign in differently from the next pull on."""
+    now = {
+        "registry": wish.registry,
+        "username": wish.username,
+        "sealed": seal(wish.password),
+        "checked_at": wish.checked_at,
+        "updated_at": timezone.now(),
+    }
     # An update: one that was deleted meanwhile must not come back.
-    RegistryCredential.objects.filter(pk=row.pk).update(
-        registry=wish.registry,
-        username=wish.username,
-        sealed=seal(wish.password),
-        checked_at=wish.checked_at,
-        updated_at=timezone.now(),
-    )
+    RegistryCredential.objects.filter(pk=row.pk).update(**now)
+    for name, value in now.items():
+        setattr(row, name, value)
 
 
 def delete_registry(row: RegistryCredential) -> None:

@@ -61,7 +61,7 @@ def test_a_clean_exit_is_no_crash(world):
         (1, True, "Exited"),
         (126, False, "NoSuchCommand"),
         (127, False, "NoSuchCommand"),
-        (137, False, "Exited"),
+        (137, False, "Killed"),
         (137, True, "OutOfMemory"),
     ],
 )
