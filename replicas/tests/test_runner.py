@@ -212,11 +212,16 @@ async def test_what_happened_while_the_engine_was_away_is_found(house, monkeypat
     endpoint = await database_sync_to_async(house.endpoint)()
     await database_sync_to_async(house.up)(endpoint)
     replica = await Replica.objects.aget()
-    due = []
-    monkeypatch.setattr("replicas.tasks.sweep", lambda: due.extend(loop.sweep()))
+    due, looks = [], []
+
+    def sweep():
+        due.extend(loop.sweep())
+        looks.append(len(due))
+
+    monkeypatch.setattr("replicas.tasks.sweep", sweep)
     watcher = asyncio.create_task(Watcher(FakeStreams(house.world)).run())
     try:
-        await until(lambda: True)
+        await until(lambda: looks)
         await database_sync_to_async(house.world.go_down)()
         house.world.containers[replica.container_id].running = False
         await database_sync_to_async(house.world.come_back)()
