@@ -6,12 +6,11 @@ is started anew; the masks of its log stay (replicas.logs.secrets).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from endpoints import revisions, worker
@@ -129,7 +128,7 @@ def uses(owner_id: int) -> Uses:
     """
     endpoints = list(Endpoint.objects.alive().filter(owner_id=owner_id))
     specs = {endpoint.pk: [endpoint.container] for endpoint in endpoints}
-    for revision in _others(endpoints):
+    for revision in Revision.objects.filter(revisions.beside(endpoints)):
         specs[revision.endpoint_id].append(revision.container)
     found = Uses()
     for endpoint in endpoints:
@@ -139,25 +138,6 @@ def uses(owner_id: int) -> Uses:
         for key in {spec.registry for spec in mine if spec.registry}:
             found.registries.setdefault(key, []).append(endpoint)
     return found
-
-
-def _others(endpoints: Iterable[Endpoint]) -> Iterable[Revision]:
-    """Revisions beside the wanted ones that serve, or would if those failed."""
-    numbers = {
-        (pk, number)
-        for pk, now in revisions.serving_of([e.pk for e in endpoints]).items()
-        for number in (now.number, now.fallback)
-        if number is not None
-    } - {(e.pk, e.revision) for e in endpoints}
-    if not numbers:
-        return ()
-    by_number: dict[int, list[int]] = {}
-    for pk, number in numbers:
-        by_number.setdefault(number, []).append(pk)
-    wanted = Q()
-    for number, pks in by_number.items():
-        wanted |= Q(number=number, endpoint_id__in=pks)
-    return Revision.objects.filter(wanted)
 
 
 # --- Secrets -----------------------------------------------------------------

@@ -79,13 +79,7 @@ def _others(endpoints: dict[int, Endpoint]) -> Iterable[Revision]:
     running = Revision.objects.annotate(state=F("replicas__state"))
     running = running.exclude(state=None).exclude(state="stopped")
     kept = Q(pk__in=running.values("pk"))
-    by_number: dict[int, list[int]] = {}
-    for pk, now in revisions.serving_of(endpoints).items():
-        for number in (now.number, now.fallback):
-            if number is not None and number != endpoints[pk].revision:
-                by_number.setdefault(number, []).append(pk)
-    for number, pks in by_number.items():
-        kept |= Q(number=number, endpoint_id__in=pks)
+    kept |= revisions.beside(endpoints.values())
     return Revision.objects.filter(kept, endpoint_id__in=endpoints)
 
 

@@ -108,14 +108,7 @@ def restart(replica: Replica, actor: AbstractBaseUser) -> bool:
         )
         if not won:
             return False
-        endpoint = Endpoint.objects.get(pk=replica.endpoint_id)
-        timeline.record(
-            endpoint,
-            Reason.RESTARTED,
-            f"Replica {replica.number}",
-            actor=actor.get_username(),
-        )
-        signals.announce(endpoint.pk)
+        _tell_restart(replica, f"Replica {replica.number}", actor)
     return True
 
 
@@ -128,12 +121,12 @@ def try_now(replica: Replica, actor: AbstractBaseUser) -> bool:
         )
         if not rows.update(retry_at=now):
             return False
-        endpoint = Endpoint.objects.get(pk=replica.endpoint_id)
-        timeline.record(
-            endpoint,
-            Reason.RESTARTED,
-            f"Replica {replica.number}, without waiting",
-            actor=actor.get_username(),
-        )
-        signals.announce(endpoint.pk)
+        _tell_restart(replica, f"Replica {replica.number}, without waiting", actor)
     return True
+
+
+def _tell_restart(replica: Replica, what: str, actor: AbstractBaseUser) -> None:
+    """Somebody's wish about one replica: a line of the endpoint's story, and a look."""
+    endpoint = Endpoint.objects.get(pk=replica.endpoint_id)
+    timeline.record(endpoint, Reason.RESTARTED, what, actor=actor.get_username())
+    signals.announce(endpoint.pk)
