@@ -118,3 +118,29 @@ class Gpu(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} {self.uuid}"
+
+
+class Sample(models.Model):
+    """What one endpoint did in one span of time: see replicas/metrics/.
+
+    step: length of the span in seconds (10, 60 or 900). at: its beginning.
+    """
+
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.CASCADE, related_name="samples"
+    )
+    step = models.PositiveSmallIntegerField()
+    at = models.DateTimeField()
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["endpoint", "step", "at"], name="sample_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["step", "at"], name="sample_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_id} {self.at:%H:%M:%S} {self.step} s"

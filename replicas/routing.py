@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from endpoints.ingress.base import Route, Upstream
-from endpoints.models import AccessKey, Endpoint
+from django.conf import settings
+
+from endpoints.grants import grants_by_endpoint, grants_of
+from endpoints.ingress.base import Grant, Route, Upstream
+from endpoints.models import Endpoint
 from endpoints.states import Phase
 from replicas.models import Replica
 from replicas.states import ReplicaState
@@ -27,22 +30,26 @@ def upstream_key(replica_id: int, attempt: int) -> str:
 def route_of(
     endpoint: Endpoint,
     replicas: Iterable[Replica],
-    tokens: tuple[str, ...],
+    grants: tuple[Grant, ...],
     *,
     opening: Replica | None = None,
 ) -> Route:
     """The route to the ready ones among `replicas`, and to `opening`, which answered
     and becomes ready once its route is there."""
-    state = (
-        "paused" if endpoint.paused else _STATES.get(Phase(endpoint.phase), "starting")
-    )
+    replicas = list(replicas)
+    state = _state(endpoint)
     return Route(
         name=endpoint.name,
         host=endpoint.host,
         public=endpoint.public,
         state=state,
-        concurrency=0,
-        tokens=tokens,
+        concurrency=endpoint.concurrency,
+        most_open=(
+            endpoint.concurrency * endpoint.max_replicas + settings.ALIGHT_QUEUE_LIMIT
+        ),
+        hold=endpoint.hold_seconds,
+        reason=_reason(replicas) if state == "failed" else "",
+        grants=grants,
         upstreams=tuple(
             Upstream(upstream_key(r.pk, r.attempt), r.address, r.container.port)
             for r in sorted(
@@ -53,26 +60,40 @@ def route_of(
     )
 
 
+def _state(endpoint: Endpoint) -> str:
+    if endpoint.paused:
+        return "paused"
+    state = _STATES.get(Phase(endpoint.phase), "starting")
+    # The last one still ends, and the next request has asked for a new one.
+    return "starting" if state == "idle" and endpoint.wanted_count else state
+
+
+def _reason(replicas: Iterable[Replica]) -> str:
+    """Why none answers, in one sentence; "" when nothing is known."""
+    newest = max(
+        (r for r in replicas if r.state == ReplicaState.FAILED and r.trouble_text),
+        key=lambda r: r.since,
+        default=None,
+    )
+    return newest.trouble_text.splitlines()[0] if newest else ""
+
+
+# Those that a route depends on.
+_TELLING = (ReplicaState.READY, ReplicaState.FAILED)
+
+
 def route_now(endpoint: Endpoint, *, opening: Replica | None = None) -> Route:
     """The endpoint's route from its rows as they are now."""
-    tokens = AccessKey.objects.usable().filter(owner_id=endpoint.owner_id)
-    return route_of(
-        endpoint,
-        endpoint.replicas.filter(state=ReplicaState.READY).select_related("revision"),
-        tokens.digests_by_owner().get(endpoint.owner_id, ()),
-        opening=opening,
-    )
+    rows = endpoint.replicas.filter(state__in=_TELLING).select_related("revision")
+    return route_of(endpoint, rows, grants_of(endpoint), opening=opening)
 
 
 def all_routes() -> list[Route]:
-    """Every endpoint's route, in three queries."""
-    tokens = AccessKey.objects.usable().digests_by_owner()
-    endpoints = Endpoint.objects.alive()
+    """Every endpoint's route, in a fixed number of queries."""
+    endpoints = list(Endpoint.objects.alive())
+    grants = grants_by_endpoint(endpoints)
     by_endpoint: dict[int, list[Replica]] = {}
-    ready = Replica.objects.filter(state=ReplicaState.READY)
-    for replica in ready.select_related("revision"):
+    telling = Replica.objects.filter(state__in=_TELLING)
+    for replica in telling.select_related("revision"):
         by_endpoint.setdefault(replica.endpoint_id, []).append(replica)
-    return [
-        route_of(e, by_endpoint.get(e.pk, ()), tokens.get(e.owner_id, ()))
-        for e in endpoints
-    ]
+    return [route_of(e, by_endpoint.get(e.pk, ()), grants[e.pk]) for e in endpoints]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,14 +28,33 @@ class Upstream:
     port: int
 
 
+# `until` of a grant that does not end: the last second HAProxy can be told.
+NEVER = 4_102_444_800
+
+
+@dataclass(frozen=True, order=True)
+class Grant:
+    """Somebody who may call a private endpoint.
+
+    digest: upper-case hex SHA-256 of what they show: the whole Authorization header
+    ("Bearer alt_…") or the value of the endpoint's own cookie. until: Unix time in
+    seconds after which it no longer counts.
+    """
+
+    digest: str
+    until: int = NEVER
+
+
 @dataclass(frozen=True)
 class Route:
     """Where an endpoint's host leads.
 
-    host: full host name without port. state: what an answer without replicas says:
-    "starting", "paused", "failed", "idle". tokens: upper-case hex SHA-256 of the whole
-    Authorization header ("Bearer alt_…") of those who may call. concurrency: requests
-    one replica handles at a time, 0 for no limit.
+    host: full host name without port. state: what holds while nobody is ready:
+    "starting", "idle" (a request wakes it, and waits), "paused", "failed" (answered at
+    once, `reason` says why in a sentence). concurrency: requests one replica handles
+    at a time, 0 for no limit; further ones wait in line. most_open: requests open at
+    once, those in line included, before one is turned away; 0 for the ingress's own
+    limit. hold: seconds a request waits for a replica at most.
     """
 
     name: str
@@ -43,8 +62,11 @@ class Route:
     public: bool
     state: str
     upstreams: tuple[Upstream, ...] = ()
-    tokens: tuple[str, ...] = ()
+    grants: tuple[Grant, ...] = ()
     concurrency: int = 0
+    most_open: int = 0
+    hold: int = 300
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +75,30 @@ class Traffic:
 
     in_flight: int
     requests: int
+
+
+# Seconds: upper bounds of the buckets in which answers are counted by the time from
+# the request's arrival to the answer's first byte, waiting included. One more bucket
+# holds what took longer.
+BOUNDS = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 120.0,
+    300.0,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers of one endpoint, counted since the ingress began (it may begin anew).
+
+    classes: how many were 1xx, 2xx, 3xx, 4xx, 5xx, those of the ingress itself
+    included. buckets: how many took how long, one number for each of BOUNDS and one
+    for longer (not cumulative; the replicas' answers only). held: requests that
+    waited for a replica to start.
+    """
+
+    classes: tuple[int, int, int, int, int]
+    buckets: tuple[int, ...]
+    held: int
 
 
 # What sync takes: the routes, or how to find them out.
@@ -85,6 +131,29 @@ class Ingress(Protocol):
         """Requests still open on one upstream, also one that left; 0 when unknown."""
         ...
 
+    def admit(self, name: str, grant: Grant) -> None:
+        """Let this one in as well, at once. `apply` and `sync` must list it later.
+
+        Unknown names are fine.
+        """
+        ...
+
+    def expel(self, digests: Collection[str]) -> None:
+        """Let these in nowhere, at once."""
+        ...
+
     def traffic(self) -> dict[str, Traffic]:
-        """In-flight and totals by endpoint name."""
+        """In-flight and totals by endpoint name. Cheap: asked every second."""
+        ...
+
+    def waiting(self) -> dict[str, int]:
+        """Requests in line for a place at a replica, by endpoint name; 0 left out."""
+        ...
+
+    def answers(self) -> dict[str, Answers]:
+        """Answers by endpoint name, of those that had any."""
+        ...
+
+    def callers(self) -> dict[str, int]:
+        """Requests by digest of the grant they came with, since the ingress began."""
         ...

@@ -160,7 +160,8 @@ frontend people from base
   # The digest of the whole header, then who may be called with it.
   acl public var(txn.name),map(public.map) -m found
   acl one_token req.fhdr_cnt(authorization) eq 1
-  acl may_call {_DIGEST},concat(/,txn.name),map(tokens.map) -m found
+  http-request set-var(txn.until) {_DIGEST},concat(/,txn.name),map_str_int(grants.map,0)
+  acl may_call date,sub(txn.until) lt 0
   acl token_passed var(txn.token) -m bool
   http-request set-var(txn.token) bool(true) if one_token may_call
   {_say("private")} unless public or token_passed

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
+from dataclasses import replace
 
 from endpoints.ingress.base import (
+    Answers,
+    Grant,
     IngressFull,
     IngressUnreachable,
     Route,
@@ -25,6 +29,10 @@ class FakeIngress:
         self.reachable = True
         self.routes: dict[str, Route] = {}
         self.applied: list[Route] = []
+        # What waiting, answers and callers tell: a test fills them in.
+        self.queued: Counter[str] = Counter()
+        self.answered: dict[str, Answers] = {}
+        self.called: Counter[str] = Counter()
         self._slots = slots
         self._servers = servers
         self._open: Counter[tuple[str, str]] = Counter()
@@ -61,6 +69,31 @@ class FakeIngress:
     def traffic(self) -> dict[str, Traffic]:
         self._reach()
         return {name: self._traffic_of(name) for name in self.routes}
+
+    def admit(self, name: str, grant: Grant) -> None:
+        self._reach()
+        if route := self.routes.get(name):
+            others = {g for g in route.grants if g.digest != grant.digest}
+            grants = tuple(sorted({*others, grant}))
+            self.routes[name] = replace(route, grants=grants)
+
+    def expel(self, digests: Collection[str]) -> None:
+        self._reach()
+        for name, route in self.routes.items():
+            grants = tuple(g for g in route.grants if g.digest not in digests)
+            self.routes[name] = replace(route, grants=grants)
+
+    def waiting(self) -> dict[str, int]:
+        self._reach()
+        return dict(+self.queued)
+
+    def answers(self) -> dict[str, Answers]:
+        self._reach()
+        return dict(self.answered)
+
+    def callers(self) -> dict[str, int]:
+        self._reach()
+        return dict(self.called)
 
     # -- what a client would do ------------------------------------------------------
 

@@ -7,17 +7,17 @@ change happen at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from endpoints.ingress import files
-from endpoints.ingress.base import IngressFull, Route, Routes, Traffic
+from endpoints.ingress.base import Grant, IngressFull, Route, Routes, Traffic
 from endpoints.ingress.routes import (
+    GRANTS,
     HOSTS,
     MAPS,
     PUBLIC,
     SLOTS,
     STATES_MAP,
-    TOKENS,
     UPSTREAMS,
     Draft,
     Place,
@@ -104,6 +104,21 @@ class HAProxyIngress:
         found = (place for slot in places.values() for place in slot)
         return sum(place.open for place in found if place.key == key)
 
+    def admit(self, name: str, grant: Grant) -> None:
+        if not (is_word(name) and is_word(grant.digest)):
+            msg = f"The ingress cannot take {name!r}."
+            raise ValueError(msg)
+        with files.locked(self._setup.folder), self._runtime() as hap:
+            draft = Draft(self._tables(hap))
+            draft.admit(name, grant)
+            self._carry_out(hap, draft)
+
+    def expel(self, digests: Collection[str]) -> None:
+        with files.locked(self._setup.folder), self._runtime() as hap:
+            draft = Draft(self._tables(hap))
+            draft.expel(digests)
+            self._carry_out(hap, draft)
+
     def traffic(self) -> dict[str, Traffic]:
         with self._runtime() as hap:
             names, table = hap.ask([f"show map {SLOTS}", "show table traffic"])
@@ -131,8 +146,8 @@ class HAProxyIngress:
             value = map_value(answer)
             if value is not None:
                 tables[table][key] = value
-        tokens = hap.ask([f"show map {TOKENS}"])[0]
-        tables[TOKENS] = map_rows(tokens, having=f"/{route.name} ")
+        grants = hap.ask([f"show map {GRANTS}"])[0]
+        tables[GRANTS] = map_rows(grants, having=f"/{route.name} ")
         return tables
 
     def _places(

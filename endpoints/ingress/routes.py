@@ -6,7 +6,7 @@ hosts.map      host → endpoint name
 slots.map      name → slot, the backend that was given to this endpoint
 states.map     name → what to say while no replica answers
 public.map     name → 1 where anybody may call
-tokens.map     digest/name → 1 where that token may call
+grants.map     digest/name → Unix time until which whoever shows it may call
 upstreams.map  slot/server → key of the upstream that has this place
 """
 
@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address as _ip
 
 from endpoints.ingress.answers import STATES
-from endpoints.ingress.base import IngressFull, Route, Upstream
+from endpoints.ingress.base import Grant, IngressFull, Route, Upstream
 
 HOSTS, SLOTS, STATES_MAP = "hosts.map", "slots.map", "states.map"
-PUBLIC, TOKENS, UPSTREAMS = "public.map", "tokens.map", "upstreams.map"
-MAPS = (HOSTS, SLOTS, STATES_MAP, PUBLIC, TOKENS, UPSTREAMS)
+PUBLIC, GRANTS, UPSTREAMS = "public.map", "grants.map", "upstreams.map"
+MAPS = (HOSTS, SLOTS, STATES_MAP, PUBLIC, GRANTS, UPSTREAMS)
 
 Tables = dict[str, dict[str, str]]
 
@@ -91,7 +91,7 @@ class Draft:
         self.places: dict[str, list[Place]] = {}
         # How it was, by name and by slot, so that a thousand routes stay quick.
         self._hosts = _grouped((n, host) for host, n in tables[HOSTS].items())
-        self._tokens = _grouped((t.partition("/")[2], t) for t in tables[TOKENS])
+        self._grants = _grouped((t.partition("/")[2], t) for t in tables[GRANTS])
         self._claims = Counter(tables[SLOTS].values())
 
     def lead(self, route: Route, slot: str, places: Sequence[Place]) -> None:
@@ -129,9 +129,9 @@ class Draft:
         for table in (PUBLIC, STATES_MAP):
             for name in self.tables[table].keys() - listed.keys():
                 self._drop(table, name)
-        for key in list(self.tables[TOKENS]):
+        for key in list(self.tables[GRANTS]):
             if key.partition("/")[2] not in listed:
-                self._drop(TOKENS, key)
+                self._drop(GRANTS, key)
 
     def forget(self, name: str, places: Sequence[Place] = ()) -> None:
         """Take the endpoint out of every map and its replicas out of use.
@@ -141,8 +141,8 @@ class Draft:
         for host in sorted(self._hosts[name]):
             self._drop(HOSTS, host)
         self._drop(PUBLIC, name)
-        for key in sorted(self._tokens[name]):
-            self._drop(TOKENS, key)
+        for key in sorted(self._grants[name]):
+            self._drop(GRANTS, key)
         slot = self.tables[SLOTS].get(name)
         if slot is not None:
             after = [self._retire(slot, place) for place in places]
@@ -150,6 +150,16 @@ class Draft:
             self._claims[slot] -= 1
         self._drop(STATES_MAP, name)
         self._drop(SLOTS, name)
+
+    def admit(self, name: str, grant: Grant) -> None:
+        """One more may call an endpoint that is led somewhere."""
+        if name in self.tables[SLOTS]:
+            self._put(GRANTS, f"{grant.digest}/{name}", str(grant.until))
+
+    def expel(self, digests: Collection[str]) -> None:
+        """These may call nothing any more."""
+        for key in [k for k in self.tables[GRANTS] if k.partition("/")[0] in digests]:
+            self._drop(GRANTS, key)
 
     # -- places of one slot -------------------------------------------------------
 
@@ -218,11 +228,11 @@ class Draft:
         """Who may no longer call is out, and what is said meanwhile is known."""
         if not route.public:
             self._drop(PUBLIC, route.name)
-        wanted = {f"{token}/{route.name}" for token in route.tokens}
-        for key in sorted(self._tokens[route.name] - wanted):
-            self._drop(TOKENS, key)
-        for key in sorted(wanted):
-            self._put(TOKENS, key, "1")
+        wanted = {f"{one.digest}/{route.name}": one.until for one in route.grants}
+        for key in sorted(self._grants[route.name] - wanted.keys()):
+            self._drop(GRANTS, key)
+        for key, until in sorted(wanted.items()):
+            self._put(GRANTS, key, str(until))
         state = route.state if route.state in STATES else "starting"
         self._put(STATES_MAP, route.name, state)
 
@@ -254,7 +264,8 @@ class Draft:
 
 def check(route: Route) -> None:
     """Refuse what must never reach the runtime socket. Raises ValueError."""
-    words = [route.name, route.host, *route.tokens, *(u.key for u in route.upstreams)]
+    words = [route.name, route.host, *(u.key for u in route.upstreams)]
+    words += [grant.digest for grant in route.grants]
     for word in words:
         if not is_word(word):
             msg = f"The ingress cannot take {word!r}."

@@ -1,22 +1,27 @@
-"""Who may call."""
+"""Who may call, and what."""
 
 from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
+
+from endpoints.models.endpoint import Endpoint
+
+
+class Scope(models.TextChoices):
+    """What a token may do. Each includes nothing of the next but what it says."""
+
+    MANAGE = "manage", "Manage endpoints and call all of them"
+    CALL_ALL = "call-all", "Call all endpoints"
+    CALL_SOME = "call-some", "Call these endpoints"
 
 
 class AccessKeyQuerySet(models.QuerySet["AccessKey"]):
     def usable(self) -> AccessKeyQuerySet:
-        """Those that may call: not revoked, and of somebody who may sign in."""
-        return self.filter(revoked_at=None, owner__is_active=True)
-
-    def digests_by_owner(self) -> dict[int, tuple[str, ...]]:
-        """Sorted digests, as the ingress has them, by the owner's id."""
-        found: dict[int, list[str]] = {}
-        for owner, digest in self.values_list("owner_id", "digest").order_by("digest"):
-            found.setdefault(owner, []).append(digest)
-        return {owner: tuple(digests) for owner, digests in found.items()}
+        """Those that may call: neither revoked nor expired, of one who may sign in."""
+        unexpired = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
+        return self.filter(unexpired, revoked_at=None, owner__is_active=True)
 
 
 class AccessKey(models.Model):
@@ -30,7 +35,11 @@ class AccessKey(models.Model):
     prefix = models.CharField(max_length=12)
     last_four = models.CharField(max_length=4)
     digest = models.CharField(max_length=64, unique=True)
+    scope = models.CharField(max_length=10, choices=Scope.choices, default=Scope.MANAGE)
+    # Those it may call with the scope "call-some"; of the owner, else without effect.
+    endpoints = models.ManyToManyField(Endpoint, blank=True, related_name="access_keys")
     created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 

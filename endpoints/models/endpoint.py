@@ -47,6 +47,12 @@ class Endpoint(models.Model):
     idle_timeout = models.PositiveIntegerField(default=600)
     start_timeout = models.PositiveIntegerField(default=600)
     concurrency = models.PositiveSmallIntegerField(default=1)
+    # Seconds a request waits for a replica at most; then it is answered 503.
+    hold_seconds = models.PositiveIntegerField(default=300)
+    # One replica at least runs until then.
+    warm_until = models.DateTimeField(null=True, blank=True)
+    # The time zone of its ScheduleWindows (IANA); "" for the installation's.
+    schedule_zone = models.CharField(max_length=64, blank=True)
     paused = models.BooleanField(default=False)
     deleting = models.BooleanField(default=False)
     # Number of the revision whose container is wanted: `spec` and `tier` are its copy.
@@ -55,6 +61,12 @@ class Endpoint(models.Model):
 
     # The number: written by the scaler; how many replicas should run now.
     target_count = models.PositiveSmallIntegerField(default=1)
+    # The minimum in force, where schedule or `warm_until` say another; else null.
+    minimum_now = models.PositiveSmallIntegerField(
+        null=True, blank=True, editable=False
+    )
+    # When the ingress last saw a request of this endpoint begin or go on.
+    last_request_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     # What is: written by the reconciler only.
     phase = models.CharField(max_length=20, default=Phase.WAITING, editable=False)
@@ -99,4 +111,9 @@ class Endpoint(models.Model):
         """How many replicas should exist: none when paused or being deleted."""
         if self.paused or self.deleting:
             return 0
-        return min(max(self.target_count, self.min_replicas), self.max_replicas)
+        return min(max(self.target_count, self.minimum), self.max_replicas)
+
+    @property
+    def minimum(self) -> int:
+        """Replicas that run without traffic, at this time of the week."""
+        return self.min_replicas if self.minimum_now is None else self.minimum_now

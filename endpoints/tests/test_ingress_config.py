@@ -10,6 +10,7 @@ from django.core.management import call_command
 
 from endpoints.ingress import config, files
 from endpoints.ingress.answers import ANSWERS, STATES, answers_map, as_json, as_page
+from endpoints.ingress.base import Grant
 from endpoints.ingress.routes import Place
 from endpoints.ingress.setup import setup_from_settings, usable
 from endpoints.tests.factories import AccessKeyFactory, EndpointFactory
@@ -56,9 +57,9 @@ def test_haproxy_takes_the_files_without_a_warning(tmp_path):
 
 def test_only_the_owner_can_look_into_the_folder(tmp_path):
     setup = setup_in(tmp_path / "ingress")
-    files.write_all(setup, [public("art", tokens=("AA",))])
+    files.write_all(setup, [public("art", grants=(Grant("AA"),))])
     assert setup.folder.stat().st_mode & 0o777 == 0o700
-    assert (setup.folder / "tokens.map").read_text() == "AA/art 1\n"
+    assert (setup.folder / "grants.map").read_text() == "AA/art 4102444800\n"
 
 
 def test_replicas_are_kept_while_somebody_vouched_for_them(tmp_path):
@@ -129,7 +130,7 @@ def test_write_ingress_writes_every_living_endpoint(settings, tmp_path):
     assert text["hosts.map"] == "art.localhost art\nrest.localhost rest\n"
     assert text["public.map"] == "art 1\n"
     assert text["states.map"] == "art starting\nrest paused\n"
-    assert text["tokens.map"].startswith(f"{key.digest}/art 1")
+    assert text["grants.map"].startswith(f"{key.digest}/art 4102444800")
     assert "bind 127.0.0.1:8080" in (tmp_path / files.CONFIG).read_text()
 
 

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from endpoints.ingress.answers import content_security_policy
-from endpoints.ingress.base import Traffic
+from endpoints.ingress.base import Grant, Traffic
 from endpoints.keys import digest_of
 from endpoints.tests.ingress_parts import (
     Visitor,
@@ -101,8 +101,8 @@ async def test_public_access_changes_with_one_command(ingress, visitor, backend)
 
 async def test_strangers_are_refused(ingress, visitor, backend):
     replica = await backend("one")
-    ingress.apply(private("art", replica.upstream(), tokens=(DIGEST,)))
-    ingress.apply(private("chat", replica.upstream(), tokens=()))
+    ingress.apply(private("art", replica.upstream(), grants=(Grant(DIGEST),)))
+    ingress.apply(private("chat", replica.upstream(), grants=()))
     strangers = [
         ("art", {}),
         ("art", {"Authorization": "Bearer alt_other"}),
@@ -121,7 +121,7 @@ async def test_strangers_are_refused(ingress, visitor, backend):
 
 async def test_a_token_passes_until_it_is_revoked(ingress, visitor, backend):
     replica = await backend("one")
-    ingress.apply(private("art", replica.upstream(), tokens=(DIGEST,)))
+    ingress.apply(private("art", replica.upstream(), grants=(Grant(DIGEST),)))
     assert (await visitor.get("art", **TOKEN))[0] == 200
     async with visitor.socket("art", TOKEN) as socket:
         await socket.send_str("hello")
@@ -136,8 +136,8 @@ async def test_a_token_passes_until_it_is_revoked(ingress, visitor, backend):
 async def test_our_token_never_reaches_a_replica(ingress, visitor, backend):
     upstream = (await backend("one")).upstream()
     for route in (
-        private("art", upstream, tokens=(DIGEST,)),
-        public("art", upstream, tokens=(DIGEST,)),
+        private("art", upstream, grants=(Grant(DIGEST),)),
+        public("art", upstream, grants=(Grant(DIGEST),)),
         public("art", upstream),
     ):
         ingress.apply(route)

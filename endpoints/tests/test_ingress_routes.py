@@ -2,12 +2,12 @@
 
 import pytest
 
-from endpoints.ingress.base import IngressFull, Upstream
+from endpoints.ingress.base import Grant, IngressFull, Upstream
 from endpoints.ingress.routes import (
+    GRANTS,
     HOSTS,
     PUBLIC,
     SLOTS,
-    TOKENS,
     Draft,
     Place,
     empty_tables,
@@ -43,9 +43,9 @@ def settled(route):
 
 
 def test_a_new_host_leads_somewhere_only_when_all_else_is_in_place():
-    route = private("art", ONE, tokens=("AA",), concurrency=4)
+    route = private("art", ONE, grants=(Grant("AA"),), concurrency=4)
     assert commands(route, FREE, empty_tables()) == [
-        "add map tokens.map AA/art 1",
+        "add map grants.map AA/art 4102444800",
         "add map states.map art starting",
         "set server e0000/s1 addr 172.17.0.2 port 7860",
         "set maxconn server e0000/s1 4",
@@ -57,7 +57,7 @@ def test_a_new_host_leads_somewhere_only_when_all_else_is_in_place():
 
 
 def test_nothing_is_said_twice():
-    route = public("art", ONE, tokens=("AA",))
+    route = public("art", ONE, grants=(Grant("AA"),))
     held = settled(route)
     held["upstreams.map"]["e0000/s1"] = ONE.key
     assert commands(route, [used("s1", ONE), FREE[1]], held) == []
@@ -75,11 +75,11 @@ def test_going_public_comes_after_the_replicas():
 
 
 def test_a_revoked_token_goes_and_a_new_one_comes():
-    held = settled(private("art", tokens=("AA", "BB")))
-    held[TOKENS]["AA/other"] = "1"
-    assert commands(private("art", tokens=("BB", "CC")), FREE, held) == [
-        "del map tokens.map AA/art",
-        "add map tokens.map CC/art 1",
+    held = settled(private("art", grants=(Grant("AA"), Grant("BB"))))
+    held[GRANTS]["AA/other"] = "1"
+    assert commands(private("art", grants=(Grant("BB"), Grant("CC"))), FREE, held) == [
+        "del map grants.map AA/art",
+        "add map grants.map CC/art 4102444800",
     ]
 
 
@@ -161,12 +161,12 @@ def test_a_slot_that_no_longer_exists_is_given_up():
 
 
 def test_forgetting_shuts_the_door_first_and_cuts_nobody_off():
-    draft = Draft(settled(public("art", tokens=("AA",))))
+    draft = Draft(settled(public("art", grants=(Grant("AA"),))))
     draft.forget("art", [used("s1", ONE, open=1), FREE[1]])
     assert draft.commands == [
         "del map hosts.map art.localhost",
         "del map public.map art",
-        "del map tokens.map AA/art",
+        "del map grants.map AA/art",
         "set server e0000/s1 state maint",
         "del map states.map art",
         "del map slots.map art",
@@ -179,14 +179,14 @@ def test_strays_of_endpoints_nobody_lists_are_dropped():
             **{
                 HOSTS: {"old.localhost": "old", "art.localhost": "art"},
                 PUBLIC: {"old": "1", "art": "1"},
-                TOKENS: {"AA/old": "1", "AA/art": "1"},
+                GRANTS: {"AA/old": "1", "AA/art": "1"},
             }
         )
     )
     draft.forget_strays({"art": public("art")})
     assert draft.tables[HOSTS] == {"art.localhost": "art"}
     assert draft.tables[PUBLIC] == {"art": "1"}
-    assert draft.tables[TOKENS] == {"AA/art": "1"}
+    assert draft.tables[GRANTS] == {"AA/art": "1"}
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_strays_of_endpoints_nobody_lists_are_dropped():
     [
         public("art", state="starting", host="a b"),
         public("a;b"),
-        public("art", tokens=("AA\nset map",)),
+        public("art", grants=(Grant("AA\nset map"),)),
         public("art", Upstream("1 1", "172.17.0.2", 80)),
         public("art", Upstream("1.1", "172.17.0.2 port 1", 80)),
         public("art", Upstream("1.1", "172.17.0.2", 0)),

@@ -6,10 +6,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from endpoints.grants import grants_by_endpoint
 from endpoints.ingress.base import IngressFull, Route
 from endpoints.ingress.files import CONFIG, write_all
 from endpoints.ingress.setup import setup_from_settings
-from endpoints.models import AccessKey, Endpoint
+from endpoints.models import Endpoint
 
 
 class Command(BaseCommand):
@@ -26,16 +27,16 @@ class Command(BaseCommand):
 
 def wanted_routes() -> list[Route]:
     """Every endpoint, without its replicas: those the worker adds as it sees them."""
-    tokens = AccessKey.objects.usable().digests_by_owner()
+    endpoints = list(Endpoint.objects.alive())
+    grants = grants_by_endpoint(endpoints)
     return [
         Route(
             name=endpoint.name,
             host=endpoint.host,
             public=endpoint.public,
             state="paused" if endpoint.paused else "starting",
-            tokens=tokens.get(endpoint.owner_id, ()),
+            grants=grants[endpoint.pk],
+            hold=endpoint.hold_seconds,
         )
-        for endpoint in Endpoint.objects.alive().only(
-            "name", "owner", "public", "paused"
-        )
+        for endpoint in endpoints
     ]
