@@ -18,31 +18,48 @@ def grants_of(endpoint: Endpoint) -> tuple[Grant, ...]:
 def grants_by_endpoint(endpoints: Iterable[Endpoint]) -> dict[int, tuple[Grant, ...]]:
     """By the endpoint's id, sorted; a fixed number of queries."""
     listed = list(endpoints)
-    everywhere: dict[int, set[Grant]] = defaultdict(set)
-    here: dict[tuple[int, int], set[Grant]] = defaultdict(set)
-    owners = {endpoint.owner_id for endpoint in listed}
-    keys = AccessKey.objects.usable().filter(owner_id__in=owners)
-    for owner, digest, ends in keys.exclude(scope=Scope.CALL_SOME).values_list(
-        "owner_id", "digest", "expires_at"
-    ):
-        everywhere[owner].add(_grant(digest, ends))
-    some = keys.filter(scope=Scope.CALL_SOME)
-    for owner, digest, ends, endpoint_id in some.values_list(
-        "owner_id", "digest", "expires_at", "endpoints"
-    ):
-        if endpoint_id is not None:
-            here[endpoint_id, owner].add(_grant(digest, ends))
-    passes = Pass.objects.usable().filter(endpoint__in=[e.pk for e in listed])
-    for endpoint_id, digest, ends, link_ends in passes.values_list(
-        "endpoint_id", "digest", "expires_at", "link__expires_at"
-    ):
-        here[endpoint_id, 0].add(_grant(digest, min(ends, link_ends or ends)))
+    everywhere = _tokens_for_all({e.owner_id for e in listed})
+    here = _tokens_for_some({e.owner_id for e in listed})
+    passed = _passes({e.pk for e in listed})
     return {
         e.pk: tuple(
-            sorted(everywhere[e.owner_id] | here[e.pk, e.owner_id] | here[e.pk, 0])
+            sorted(everywhere[e.owner_id] | here[e.pk, e.owner_id] | passed[e.pk])
         )
         for e in listed
     }
+
+
+def _tokens_for_all(owners: set[int]) -> defaultdict[int, set[Grant]]:
+    """Tokens that may call whatever their owner has, by owner."""
+    found: defaultdict[int, set[Grant]] = defaultdict(set)
+    keys = AccessKey.objects.usable().filter(owner_id__in=owners)
+    for key in keys.exclude(scope=Scope.CALL_SOME):
+        found[key.owner_id].add(_grant(key.digest, key.expires_at))
+    return found
+
+
+def _tokens_for_some(owners: set[int]) -> defaultdict[tuple[int, int], set[Grant]]:
+    """Tokens that may call some endpoints, by endpoint and the token's owner."""
+    found: defaultdict[tuple[int, int], set[Grant]] = defaultdict(set)
+    keys = AccessKey.objects.usable().filter(owner_id__in=owners, scope=Scope.CALL_SOME)
+    for key in keys.prefetch_related("endpoints"):
+        for endpoint in key.endpoints.all():
+            grant = _grant(key.digest, key.expires_at)
+            found[endpoint.pk, key.owner_id].add(grant)
+    return found
+
+
+def _passes(endpoints: set[int]) -> defaultdict[int, set[Grant]]:
+    """What browsers may show, by endpoint. One made by a link ends with the link."""
+    found: defaultdict[int, set[Grant]] = defaultdict(set)
+    passes = Pass.objects.usable().filter(endpoint_id__in=endpoints)
+    for one in passes.select_related("link"):
+        if one.digest is not None:
+            ends = min(
+                one.expires_at, one.link.expires_at if one.link else one.expires_at
+            )
+            found[one.endpoint_id].add(_grant(one.digest, ends))
+    return found
 
 
 def _grant(digest: str, ends: datetime | None) -> Grant:
