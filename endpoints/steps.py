@@ -25,6 +25,12 @@ class Reason(StrEnum):
     OPENED = "OpenedToPublic"
     CLOSED = "ClosedToPublic"
     SCALED = "Scaled"
+    RESIZED = "Resized"
+    WOKEN = "Woken"
+    SLEPT = "ScaledToZero"
+    WARMED = "KeptWarm"
+    COOLED = "NotKeptWarm"
+    SCHEDULED = "ScheduleChanged"
     PAUSED = "Paused"
     RESUMED = "Resumed"
     RESTARTED = "RestartRequested"
@@ -57,6 +63,7 @@ class Reason(StrEnum):
     BACKING_OFF = "WaitingToRestart"
     RETRYING = "Restarting"
     FAILED = "ReplicaFailed"
+    IDLE = "IdleStopping"
     DRAINING = "FinishingRequests"
     DRAINED = "RequestsFinished"
     STOPPING = "StoppingContainer"
@@ -99,6 +106,12 @@ REASONS: dict[Reason, Words] = {
     R.OPENED: Words("Opened to the public"),
     R.CLOSED: Words("Made private"),
     R.SCALED: Words("Scale changed"),
+    R.RESIZED: Words("{old} → {new}"),
+    R.WOKEN: Words("Woken"),
+    R.SLEPT: Words("Scaled to zero"),
+    R.WARMED: Words("Kept warm"),
+    R.COOLED: Words("No longer kept warm"),
+    R.SCHEDULED: Words("Schedule changed"),
     R.PAUSED: Words("Paused"),
     R.RESUMED: Words("Resumed"),
     R.RESTARTED: Words("Restart asked for"),
@@ -157,6 +170,7 @@ REASONS: dict[Reason, Words] = {
     R.BACKING_OFF: Words("Waiting to restart", 2, opens=True, kind="wait"),
     R.RETRYING: Words("Restarting", 2, closes=(R.BACKING_OFF,)),
     R.FAILED: Words("Replica failed", 3, kind="fail", warning=True),
+    R.IDLE: Words("Idle, stopping", 3, kind="stop"),
     R.DRAINING: Words("Finishing open requests", 3, opens=True, kind="stop"),
     R.DRAINED: Words("Open requests finished", 3, closes=(R.DRAINING,), kind="stop"),
     R.STOPPING: Words("Stopping container", 3, opens=True, kind="stop"),
