@@ -31,14 +31,14 @@ def bubbles(facts: Facts) -> list[Bubble]:
     drawn = [_bubble(facts, seen) for seen in facts.replicas]
     taken = {seen.replica.number for seen in facts.replicas}
     free = (n for n in range(1, 100) if n not in taken)
-    for _ in range(endpoint.max_replicas - len(drawn)):
+    going = len(facts.of(ReplicaState.STOPPING))
+    coming = endpoint.wanted_count - (len(drawn) - going)
+    for place in range(endpoint.max_replicas - len(drawn)):
         number = next(free)
-        kept = number <= endpoint.min_replicas
         if endpoint.paused:
             caption = "Starts on resume"
         else:
-            # "Starts on demand" once replicas follow traffic.
-            caption = "Starts soon" if kept else "Not started"
+            caption = "Starts soon" if place < coming else "Starts on demand"
         drawn.append(Bubble(f"slot-{number}", "slot", "Standby", say(caption)))
     return drawn
 

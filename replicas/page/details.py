@@ -12,7 +12,7 @@ from endpoints.steps import title
 from replicas.models import Replica
 from replicas.page.telling import Readout
 from replicas.page.tiers import hardware_words
-from replicas.page.words import Part, Sentence, say, since
+from replicas.page.words import Part, Sentence, moment, say, since
 from replicas.progress import duration
 from replicas.states import ReplicaState
 
@@ -25,15 +25,32 @@ def url_note(endpoint: Endpoint, told: Readout, *, answered_before: bool) -> str
         return "This URL answers 503 while the endpoint is paused."
     if told.answering:
         return ""
-    if told.state == "slot":
-        return "The next request to this URL wakes a replica."
-    if answered_before or told.state in ("failed", "unhealthy"):
+    held = duration(endpoint.hold_seconds) if endpoint.hold_seconds else ""
+    if told.state == "slot" or (told.state == "stopping" and not endpoint.wanted_count):
+        note = "The next request to this URL wakes a replica"
+        return f"{note}." if held else f"{note}, and gets a 503 itself."
+    if told.state in ("failed", "unhealthy") or not held:
         return "This URL answers 503 until a replica is ready."
+    if answered_before:
+        return f"Requests to this URL wait for a replica, {held} at most."
     return "This URL starts answering when the first replica is ready."
 
 
 def scale_words(endpoint: Endpoint) -> str:
     return f"keep {endpoint.min_replicas}, up to {endpoint.max_replicas}"
+
+
+def minimum_words(endpoint: Endpoint, now: datetime) -> Sentence:
+    """What holds at this time of the week in place of the minimum; empty when
+    nothing does."""
+    kept = endpoint.minimum
+    if endpoint.paused or endpoint.deleting:
+        return ()
+    if endpoint.warm_until and endpoint.warm_until > now and kept <= 1:
+        return say("kept warm until ", moment(endpoint.warm_until, now))
+    if kept != endpoint.min_replicas:
+        return say(f"now keep {kept}, by its schedule")
+    return ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,7 @@ def configuration(endpoint: Endpoint) -> list[Setting]:
         Setting("Container image", codes=(image,)),
         Setting("Hardware", hardware_words(endpoint.tier)),
         Setting("Replicas", replicas),
+        Setting("Requests", _requests(endpoint)),
         Setting("Access", "Public" if endpoint.public else "Private"),
         Setting("Port", port),
         Setting("Start timeout", duration(endpoint.start_timeout)),
@@ -72,6 +90,13 @@ def configuration(endpoint: Endpoint) -> list[Setting]:
         names = tuple((e.name, " (secret)" if e.secret else "") for e in spec.env)
         settings.append(Setting("Environment", codes=_listed(names)))
     return settings
+
+
+def _requests(endpoint: Endpoint) -> str:
+    """How many at once, and how long one waits."""
+    held = endpoint.hold_seconds
+    wait = f"wait up to {duration(held)} for a replica" if held else "do not wait"
+    return f"{endpoint.concurrency} at once per replica, {wait}"
 
 
 def _listed(names: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

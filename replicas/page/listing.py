@@ -147,7 +147,13 @@ def _course(facts: Facts, share: Sentence) -> Told:
         return say("Waiting"), say("The first replica is about to start"), "wait", ()
     about = facts.usual.start
     wait = f", about {duration(rounded(about))}" if about else ""
-    return say("Scaled to zero"), say(f"Wakes on request{wait}"), "", ()
+    return say("Scaled to zero"), say(f"Wakes on request{wait}"), "", _quiet(facts)
+
+
+def _quiet(facts: Facts) -> Sentence:
+    """How long nobody asked; empty when nobody ever did."""
+    at = facts.endpoint.last_request_at
+    return say("Idle for ", lasting(at, facts.now, 60)) if at else ()
 
 
 def _paused(facts: Facts, paused_by: Event | None) -> Told:

@@ -92,6 +92,7 @@ def _idle(facts: Facts) -> Readout:
             f"The next request wakes a replica and waits for it{wait}. "
             "Nothing runs until then."
         ),
+        (post("wake", "Wake now", "power", facts.endpoint),),
     )
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from replicas.progress import duration
 
-Kind = Literal["", "clock", "for", "ago", "until", "progress"]
+Kind = Literal["", "clock", "moment", "for", "ago", "until", "progress"]
 
 
 @dataclass(frozen=True)
 class Part:
     """A piece of text, and what keeps it right after the page was drawn.
 
-    clock: time of day of `at`. for: how long since `at`, with seconds while shorter
+    clock: time of day of `at`. moment: the same without seconds, with its day when that
+    is not today. for: how long since `at`, with seconds while shorter
     than `fine` seconds. ago: the same, coarsely, ending in "ago". until: how long to
     `at`. progress: replaced by the progress of `replica`; `field` says with which text.
     """
@@ -77,6 +78,14 @@ def left(at: datetime, now: datetime) -> Part:
 def clock(at: datetime) -> Part:
     """The browser shows its own time zone; without scripts it is UTC and says so."""
     return Part(f"{at:%H:%M:%S} UTC", "clock", at)
+
+
+def moment(at: datetime, now: datetime) -> Part:
+    """ "18:00", "Tue 18:00", "3 Dec 18:00"; as `clock`, UTC without scripts."""
+    at, today = at.astimezone(UTC), now.astimezone(UTC).date()
+    far = abs((at.date() - today).days)
+    day = "" if not far else f"{at:%a} " if far < 7 else f"{at.day} {at:%b} "
+    return Part(f"{day}{at:%H:%M} UTC", "moment", at)
 
 
 def lower_first(text: str) -> str:

@@ -32,8 +32,8 @@ def _part(part: Part | str) -> str:
         where = f'data-progress="{part.replica}" data-field="{part.field}"'
         return f"<span {where}>{text}</span>"
     at = part.at.isoformat() if part.at else ""
-    if part.kind == "clock":
-        return f'<time datetime="{at}" data-clock>{text}</time>'
+    if part.kind in ("clock", "moment"):
+        return f'<time datetime="{at}" data-{part.kind}>{text}</time>'
     fine = f' data-fine="{part.fine}"' if part.kind == "for" else ""
     return f'<span data-{part.kind}="{at}"{fine}>{text}</span>'
 

@@ -55,11 +55,21 @@ def test_a_bubble_says_its_state_and_how_far_it_is(replica, caption):
 
 
 def test_slots_fill_up_to_the_maximum():
-    known = facts(seen("ready", 2, ready_at=ago(5)), min_replicas=1, max_replicas=3)
+    known = facts(seen("ready", 2, ready_at=ago(5)), target_count=2, max_replicas=3)
     assert captions(known)[1:] == [
         ("slot", "Standby", "Starts soon"),
-        ("slot", "Standby", "Not started"),
+        ("slot", "Standby", "Starts on demand"),
     ]
+
+
+def test_one_that_stops_leaves_its_place_to_another():
+    known = facts(seen("stopping", 1), seen("ready", 2), target_count=2, max_replicas=3)
+    assert captions(known)[2:] == [("slot", "Standby", "Starts soon")]
+
+
+def test_slots_of_an_endpoint_at_zero_start_on_demand():
+    asleep = facts(min_replicas=0, target_count=0, max_replicas=2)
+    assert captions(asleep) == [("slot", "Standby", "Starts on demand")] * 2
 
 
 def test_slots_of_a_paused_endpoint_start_on_resume():
@@ -287,7 +297,26 @@ def test_the_tally_leaves_out_what_there_is_none_of():
     ("known", "before", "note"),
     [
         (facts(seen("starting")), False, "This URL starts answering when the first"),
-        (facts(seen("starting")), True, "This URL answers 503 until a replica is"),
+        (
+            facts(seen("starting")),
+            True,
+            "Requests to this URL wait for a replica, 5 min at most.",
+        ),
+        (
+            facts(seen("starting"), hold_seconds=0),
+            True,
+            "This URL answers 503 until a replica is",
+        ),
+        (
+            facts(min_replicas=0, target_count=0, hold_seconds=0),
+            True,
+            "The next request to this URL wakes a replica, and gets a 503 itself.",
+        ),
+        (
+            facts(seen("stopping"), min_replicas=0, target_count=0),
+            True,
+            "The next request to this URL wakes a replica.",
+        ),
         (facts(seen("failed")), False, "This URL answers 503 until a replica is"),
         (facts(seen("ready")), True, ""),
         (facts(paused=True), True, "This URL answers 503 while the endpoint is paused"),
@@ -302,6 +331,37 @@ def test_the_url_says_what_it_does(known, before, note):
     said = details.url_note(known.endpoint, readout(known), answered_before=before)
     assert said.startswith(note)
     assert bool(said) == bool(note)
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({}, ""),
+        ({"warm_until": ago(-7200)}, "kept warm until 14:05 UTC"),
+        ({"warm_until": ago(-86400)}, "kept warm until Mon 12:05 UTC"),
+        ({"warm_until": ago(60), "minimum_now": 0}, ""),
+        ({"minimum_now": 2}, "now keep 2, by its schedule"),
+        ({"minimum_now": 2, "warm_until": ago(-60)}, "now keep 2, by its schedule"),
+        ({"minimum_now": 2, "paused": True}, ""),
+    ],
+)
+def test_the_minimum_of_this_hour_is_told_where_it_is_another(columns, said):
+    row = endpoint(min_replicas=0, max_replicas=3, **columns)
+    assert text(details.minimum_words(row, NOW)) == said
+
+
+def test_a_row_at_zero_says_how_long_nobody_asked():
+    asleep = {"min_replicas": 0, "target_count": 0}
+    assert text(listing.line(facts(**asleep)).aside) == ""
+    row = listing.line(facts(**asleep, last_request_at=ago(1985)))
+    assert text(row.aside) == "Idle for 33 min"
+
+
+def test_the_requests_of_an_endpoint_are_among_its_settings():
+    told = {s.name: s.text for s in details.configuration(endpoint(concurrency=16))}
+    assert told["Requests"] == "16 at once per replica, wait up to 5 min for a replica"
+    told = {s.name: s.text for s in details.configuration(endpoint(hold_seconds=0))}
+    assert told["Requests"] == "1 at once per replica, do not wait"
 
 
 def test_secrets_are_named_but_never_shown():

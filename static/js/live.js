@@ -160,6 +160,11 @@
       UI.setText(n, UI.clock(at));
       n.title = at.toLocaleString();
     });
+    $$("[data-moment]", root).forEach(function (n) {
+      var at = new Date(n.getAttribute("datetime"));
+      UI.setText(n, UI.moment(at, new Date(Live.now())));
+      n.title = at.toLocaleString();
+    });
     $$("[data-part]", root).forEach(function (n) { n.style.setProperty("--p", n.dataset.part); });
     UI.fillBubbles(root || document);
     count();

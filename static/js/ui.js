@@ -41,6 +41,12 @@
     return Math.floor(h / 24) + " days";
   };
   UI.clock = function (d) { return new Date(d).toTimeString().slice(0, 8); };
+  /* "18:00", "Tue 18:00", "3 Dec 18:00": a time without its seconds, with its day when that is not today */
+  UI.moment = function (d, now) {
+    var far = Math.abs(Math.round((new Date(d).setHours(12, 0, 0, 0) - new Date(now).setHours(12, 0, 0, 0)) / 864e5));
+    var day = !far ? "" : far < 7 ? d.toLocaleDateString("en-GB", { weekday: "short" }) + " " : d.toLocaleDateString("en-GB", { day: "numeric", month: "short" }) + " ";
+    return day + d.toTimeString().slice(0, 5);
+  };
 
   /* ---- announcements: one polite region for the whole page, at most one message every 2 s ---- */
   var said = 0, queue = null, region;
