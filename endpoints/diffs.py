@@ -57,6 +57,8 @@ def between(before: Deployed, after: Deployed) -> list[Change]:
     found += _chosen(before.spec.secrets, after.spec.secrets)
     if before.spec.hints != after.spec.hints:
         found.append(Change("Log hints", "", "", "changed"))
+    if (old_try := _to_try(before.spec)) != (new_try := _to_try(after.spec)):
+        found.append(Change("Example request", old_try, new_try))
     return found
 
 
@@ -86,6 +88,13 @@ def _plain(deployed: Deployed) -> dict[str, str]:
         "Volume": _volume(spec.volume),
         "Shared memory": f"{spec.shm_mb} MB" if spec.shm_mb else "",
     }
+
+
+def _to_try(spec: ContainerSpec) -> str:
+    words = ["OpenAI"] if spec.openai else []
+    if spec.example:
+        words += [spec.example.method, spec.example.path, spec.example.body]
+    return " ".join(words).strip()
 
 
 def _volume(volume: VolumeSpec | None) -> str:

@@ -54,6 +54,18 @@ class LogHint:
 
 
 @dataclass(frozen=True)
+class Example:
+    """A request that the container answers, for people to try it with.
+
+    path: with its query, begins with a slash. body: text, JSON most often.
+    """
+
+    method: str
+    path: str
+    body: str = ""
+
+
+@dataclass(frozen=True)
 class ContainerSpec:
     """The container an endpoint runs.
 
@@ -66,6 +78,7 @@ class ContainerSpec:
     shm_mb: size of /dev/shm in MiB; 0 keeps the engine's default.
     secrets: keys of the owner's account-wide secrets, set as variables of those names.
     registry: key of the owner's registry sign-in to pull with; empty for none.
+    openai: whether it answers OpenAI's clients below /v1.
     """
 
     image: str
@@ -80,6 +93,8 @@ class ContainerSpec:
     secrets: tuple[str, ...] = ()
     registry: str = ""
     hints: tuple[LogHint, ...] = field(default=())
+    openai: bool = False
+    example: Example | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON reads it back: lists, not tuples, so that both compare alike."""
@@ -91,6 +106,7 @@ class ContainerSpec:
         """Read what `to_json` wrote; unknown keys raise TypeError."""
         values = dict(data)
         volume = values.pop("volume", None)
+        example = values.pop("example", None)
         return cls(
             command=tuple(values.pop("command", ())),
             args=tuple(values.pop("args", ())),
@@ -98,5 +114,6 @@ class ContainerSpec:
             env=tuple(EnvVar(**item) for item in values.pop("env", ())),
             hints=tuple(LogHint(**item) for item in values.pop("hints", ())),
             volume=VolumeSpec(**volume) if volume else None,
+            example=Example(**example) if example else None,
             **values,
         )

@@ -4,7 +4,7 @@ import pytest
 
 from endpoints.diffs import Change, Deployed, between, summary
 from endpoints.tests.factories import spec, volume
-from templates_app.spec import EnvVar
+from templates_app.spec import EnvVar, Example
 
 
 def changes(before, after, hardware=("CPU", "CPU")):
@@ -31,6 +31,11 @@ def changes(before, after, hardware=("CPU", "CPU")):
         ({}, {"args": ("--port", "80")}, ("Arguments", "", "--port 80")),
         ({}, {"volume": volume()}, ("Volume", "", "files at /data")),
         ({"shm_mb": 64}, {"shm_mb": 512}, ("Shared memory", "64 MB", "512 MB")),
+        (
+            {},
+            {"openai": True, "example": Example("POST", "/infer", "{}")},
+            ("Example request", "", "OpenAI POST /infer {}"),
+        ),
         ({}, {"registry": "lab"}, ("Registry sign-in", "", "lab")),
         (
             {"env": (EnvVar("MODE", "a"),)},

@@ -12,7 +12,7 @@ from templates_app import rules
 from templates_app.catalogue.fields import CatalogueError, Fields
 from templates_app.catalogue.parsing import parse
 from templates_app.names import KINDS
-from templates_app.spec import ContainerSpec, EnvVar, LogHint, VolumeSpec
+from templates_app.spec import ContainerSpec, EnvVar, Example, LogHint, VolumeSpec
 
 FOLDER = Path(__file__).resolve().parent
 TIERS_FILE = "tiers.yaml"
@@ -26,6 +26,7 @@ DESCRIPTION_MAX = 4000
 NAME_MAX = 100
 NOTE_MAX = 160
 PATTERN_MAX = 300
+EXAMPLE_MAX = 4000
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ TEMPLATE_FIELDS = frozenset(
         "volume",
         "shm_mb",
         "hints",
+        "openai",
+        "example",
         "min_replicas",
         "max_replicas",
         "public",
@@ -197,6 +200,8 @@ def _container(row: Fields, builds: frozenset[str]) -> ContainerSpec:
         volume=_volume(row.part("volume")),
         shm_mb=row.whole("shm_mb", 0, 0, 1_000_000),
         hints=tuple(_hint(part) for part in row.parts("hints")),
+        openai=row.flag("openai"),
+        example=_example(row.part("example")),
     )
 
 
@@ -230,6 +235,19 @@ def _volume(part: Fields | None) -> VolumeSpec | None:
         part.text("name", check=rules.volume_problem),
         part.text("mount", check=rules.mount_problem),
     )
+
+
+def _example(part: Fields | None) -> Example | None:
+    if part is None:
+        return None
+    part.only(frozenset({"method", "path", "body"}))
+    body = part.text("body", "", most=EXAMPLE_MAX, as_it_is=True)
+    method = part.line("method", "POST" if body else "GET")
+    if method not in rules.METHODS:
+        raise part.fail("method", f"choose one of {', '.join(rules.METHODS)}")
+    if body and method in ("GET", "HEAD"):
+        raise part.fail("body", f"leave it out; {method} takes none")
+    return Example(method, part.text("path", check=rules.path_problem), body)
 
 
 def _hint(part: Fields) -> LogHint:

@@ -9,7 +9,7 @@ import yaml
 
 from templates_app.catalogue.reading import LAST
 from templates_app.models import Template
-from templates_app.spec import ContainerSpec, EnvVar, LogHint
+from templates_app.spec import ContainerSpec, EnvVar, Example, LogHint
 
 WIDTH = 88
 
@@ -37,6 +37,8 @@ def as_yaml(template: Template) -> str:
         *_unless(10, idle_minutes=template.idle_timeout // 60),
         *_unless(10, start_minutes=template.start_timeout // 60),
         *_unless(1, requests=template.concurrency),
+        *_unless(False, openai=spec.openai),
+        *_unless(None, example=_example(spec.example)),
         *_unless([], hints=[_hint(hint) for hint in spec.hints]),
     ]
     text: str = yaml.safe_dump(
@@ -87,6 +89,18 @@ def _volume(spec: ContainerSpec) -> dict[str, str] | None:
     if spec.volume is None:
         return None
     return {"name": spec.volume.name, "mount": spec.volume.mount}
+
+
+def _example(example: Example | None) -> dict[str, str] | None:
+    if example is None:
+        return None
+    usual = "POST" if example.body else "GET"
+    pairs: list[tuple[str, Any]] = [
+        *_unless(usual, method=example.method),
+        ("path", example.path),
+        *_unless("", body=example.body),
+    ]
+    return dict(pairs)
 
 
 def _hint(hint: LogHint) -> dict[str, str]:

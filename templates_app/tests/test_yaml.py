@@ -12,7 +12,7 @@ from templates_app.catalogue.parsing import TEXT_MAX, parse
 from templates_app.catalogue.reading import FOLDER, builds_of, template_of
 from templates_app.catalogue.writing import as_yaml
 from templates_app.models import Template, Tier
-from templates_app.spec import ContainerSpec, EnvVar, LogHint, VolumeSpec
+from templates_app.spec import ContainerSpec, EnvVar, Example, LogHint, VolumeSpec
 
 GOOD = """\
 name: Echo
@@ -93,6 +93,21 @@ REFUSED = [
         GOOD + "volume: {name: ../files, mount: /data}",
         "Line 7, volume, name: use up to 40 lowercase letters",
     ),
+    (GOOD + "openai: maybe", "Line 7, openai: write true or false."),
+    (GOOD + "example: /infer", "Line 7, example: write a mapping."),
+    (GOOD + "example: {body: a}", "Line 7, example, path: write a text."),
+    (
+        GOOD + "example: {path: infer}",
+        'Line 7, example, path: start the path with a slash: "/infer".',
+    ),
+    (
+        GOOD + "example: {method: post, path: /infer}",
+        "Line 7, example, method: choose one of GET, POST,",
+    ),
+    (
+        GOOD + "example: {method: GET, path: /infer, body: a}",
+        "Line 7, example, body: leave it out; GET takes none.",
+    ),
     (
         GOOD + "hints: [{pattern: 'a{99999999999999999}', title: a, body: b}]",
         "Line 7, hints, entry 1, pattern: not a regular expression",
@@ -146,6 +161,15 @@ def test_variables_can_be_asked_for_with_a_note():
             "note": "Any of them",
         },
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "method"),
+    [("{path: /a}", "GET"), ("{path: /a, body: b}", "POST")],
+)
+def test_an_example_with_a_body_is_a_post(written, method):
+    fields = template_of(parse(f"{GOOD}example: {written}"))[1]
+    assert fields["spec"]["example"]["method"] == method
 
 
 def again(template):
@@ -229,6 +253,8 @@ def test_every_field_and_odd_text_comes_back():
             volume=VolumeSpec("files", "/data"),
             shm_mb=64,
             hints=(hint,),
+            openai=True,
+            example=Example("PUT", "/a?b=c#d", ODD_TEXTS[-6]),
         ).to_json(),
     )
     tier, fields = again(template)
