@@ -1,8 +1,9 @@
 """The worker's door: what other processes of this installation ask of the engine.
 
 A private socket (ALIGHT_WORKER_SOCKET, for its owner only) that speaks HTTP and JSON;
-endpoints/worker.py is its caller and has checked who asks. A refusal is status 409
-with `reason` and a sentence. Bodies may hold passwords: they are never logged.
+endpoints/worker.py is its caller and has checked who asks; the ingress calls /wake.
+A refusal is status 409 with `reason` and a sentence. Bodies may hold passwords: they
+are never logged.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from replicas.engine.base import (
 from replicas.runner import signing_in
 from replicas.runner.threads import in_thread
 from replicas.runner.volumes import VolumeKeeper
+from replicas.runner.waking import Waker
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class Door:
     def __init__(self, streams: EngineStreams, keeper: VolumeKeeper) -> None:
         self._streams = streams
         self._keeper = keeper
+        self._waker = Waker()
         self._path = Path(settings.ALIGHT_WORKER_SOCKET)
         self._runner: web.AppRunner | None = None
         self._mine = (0, 0)
@@ -62,6 +65,7 @@ class Door:
         if _identity(self._path) == self._mine:
             self._path.unlink(missing_ok=True)
         await self._runner.cleanup()
+        await self._waker.close()
         self._runner = None
 
     async def _somebody_listens(self) -> bool:
@@ -84,6 +88,7 @@ class Door:
                 web.post("/look-at-volumes", self._look_at_volumes),
                 web.post("/measure-volumes", self._measure_volumes),
                 web.get("/volumes/{volume_id}/archive", self._archive),
+                web.post("/wake", self._wake),
             ]
         )
         runner = web.AppRunner(
@@ -149,6 +154,12 @@ class Door:
                     log.warning("Download of volume %s broke off: %s", volume_id, error)
                 raise
         return answer
+
+    async def _wake(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        if not await self._waker.wake(asked["name"]):
+            raise web.HTTPNotFound
+        return web.json_response({})
 
 
 def _break_off(request: web.Request) -> None:
