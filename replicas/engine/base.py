@@ -235,6 +235,23 @@ class LogChunk:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What a running container uses. at: when this was read.
+
+    cpu: core-seconds since its start. memory and limit in bytes, the page cache that
+    can be given back left out; limit is the node's memory where there is no other.
+    received and sent: bytes over the network since its start.
+    """
+
+    at: datetime
+    cpu: float
+    memory: int
+    limit: int
+    received: int
+    sent: int
+
+
+@dataclass(frozen=True)
 class EngineEvent:
     """Something happened to a container of ours: look again.
 
@@ -378,6 +395,13 @@ class EngineStreams(Protocol):
 
     async def check_sign_in(self, sign_in: SignIn) -> None:
         """Try it at its registry. Raises RegistryRefused, RegistryUnreachable."""
+        ...
+
+    async def usage(self, container_id: str) -> Usage | None:
+        """What it uses now; None when it does not run or is gone.
+
+        May take a second or two, however many are asked at once.
+        """
         ...
 
     async def volume_sizes(self, names: Collection[str]) -> dict[str, int]:

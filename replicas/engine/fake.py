@@ -14,6 +14,7 @@
     world.publish("lab.example/app:1", FakeImage(private=True))    # needs a sign-in
     world.accounts["lab.example"] = {"ada": "password"}            # who may sign in
     world.gpus = [FoundGpu("GPU-1", "A10", 24)]        # None: they cannot be told
+    world.containers[container_id].cpu = 12.5          # and memory, received, sent
     world.volumes["name"] = {"notes.txt": b"kept"}     # files by path
 """
 
@@ -34,6 +35,7 @@ from replicas.engine.base import (
     NodeInfo,
     Observed,
     SignIn,
+    Usage,
     Wanted,
 )
 from replicas.engine.errors import no_image_name, unreachable
@@ -235,6 +237,11 @@ class FakeStreams:
     async def check_sign_in(self, sign_in: SignIn) -> None:
         with self.world.alive() as world:
             fake_accounts.check(world, sign_in)
+
+    async def usage(self, container_id: str) -> Usage | None:
+        with self.world.alive() as world:
+            held = world.containers.get(container_id)
+            return held.usage() if held is not None and held.running else None
 
     async def volume_sizes(self, names: Collection[str]) -> dict[str, int]:
         with self.world.alive() as world:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from replicas.engine.base import (
@@ -12,6 +12,7 @@ from replicas.engine.base import (
     ImageInfo,
     LogChunk,
     Observed,
+    Usage,
     Wanted,
 )
 from replicas.engine.errors import bad_exit
@@ -79,6 +80,17 @@ class Container:
     pieces: list[tuple[str, bytes]] = field(default_factory=list)
     listening: set[int] = field(default_factory=set)
     loopback: set[int] = field(default_factory=set)
+    # What it has used: core-seconds, and bytes.
+    cpu: float = 0.0
+    memory: int = 1_000_000
+    received: int = 0
+    sent: int = 0
+
+    def usage(self) -> Usage:
+        limit = (self.wanted.memory_mb or 32 * 1024) * 1024 * 1024
+        return Usage(
+            datetime.now(UTC), self.cpu, self.memory, limit, self.received, self.sent
+        )
 
     def observed(self) -> Observed:
         program = (*self.wanted.command, *self.wanted.args, "")[0]

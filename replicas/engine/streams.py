@@ -19,6 +19,7 @@ from replicas.engine.base import (
     ImageInfo,
     LogChunk,
     SignIn,
+    Usage,
 )
 from replicas.engine.fetching import Fetcher
 from replicas.engine.frames import LogReader, RawReader
@@ -141,6 +142,14 @@ class DockerStreams:
                     yield piece
         except errors.Gone:
             return
+
+    async def usage(self, container_id: str) -> Usage | None:
+        path = f"/containers/{container_id}/stats"
+        params = {"stream": "0", "one-shot": "1"}
+        try:
+            return translate.usage(await self._wire.json(path, params=params))
+        except errors.Gone:
+            return None
 
     # --- Images --------------------------------------------------------------
     async def fetch(

@@ -14,6 +14,7 @@ from replicas.engine.base import (
     ImageInfo,
     NodeInfo,
     Observed,
+    Usage,
 )
 
 _NEVER = "0001-01-01"
@@ -42,6 +43,25 @@ def observed(attrs: Mapping[str, Any], *, node: str) -> Observed:
         finished_at=moment(state.get("FinishedAt", "")),
         error=state.get("Error") or errors.bad_exit(code, attrs.get("Path", "")),
         paused=bool(state.get("Paused")),
+    )
+
+
+def usage(stats: Mapping[str, Any]) -> Usage | None:
+    """From an answer to `/containers/{id}/stats`; None for one that does not run."""
+    at, memory = moment(stats.get("read", "")), stats.get("memory_stats") or {}
+    if at is None or "usage" not in memory:
+        return None
+    parts = memory.get("stats") or {}
+    # Version 1 of cgroups has the sums over all groups below under other names.
+    cache = parts.get("total_inactive_file", parts.get("inactive_file", 0))
+    cards = (stats.get("networks") or {}).values()
+    return Usage(
+        at=at,
+        cpu=stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9,
+        memory=max(0, memory["usage"] - cache),
+        limit=memory.get("limit", 0),
+        received=sum(card["rx_bytes"] for card in cards),
+        sent=sum(card["tx_bytes"] for card in cards),
     )
 
 

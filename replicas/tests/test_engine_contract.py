@@ -234,6 +234,26 @@ async def test_a_stopped_container_listens_nowhere(bench):
     assert bench.engine.listening_ports(container_id) == []
 
 
+# --- Use ----------------------------------------------------------------------
+async def test_a_running_container_says_what_it_uses(bench):
+    container_id = await asyncio.to_thread(bench.run, memory_mb=64)
+    usage = await bench.streams.usage(container_id)
+    assert usage.at.tzinfo is not None
+    assert usage.cpu >= 0
+    assert 0 < usage.memory < usage.limit == 64 * 1024 * 1024
+    later = await bench.streams.usage(container_id)
+    assert later.at >= usage.at
+    assert later.cpu >= usage.cpu
+
+
+async def test_what_does_not_run_uses_nothing(bench):
+    made = bench.engine.create(bench.wanted())
+    assert await bench.streams.usage(made.id) is None
+    bench.engine.remove(made.id)
+    assert await bench.streams.usage(made.id) is None
+    assert await bench.streams.usage(await ended(bench, "exits with 3")) is None
+
+
 # --- Events -------------------------------------------------------------------
 async def test_events_count_from_the_call(bench):
     events = bench.streams.events(bench.labels)
@@ -561,6 +581,7 @@ async def test_every_stream_says_that_the_engine_is_away(bench):
         streams.image_facts("app:1"),
         streams.check_sign_in(SignIn("lab.example", "ada", "secret-word")),
         streams.volume_sizes(["x"]),
+        streams.usage("x"),
     ):
         with pytest.raises(EngineUnreachable, match="does not answer"):
             await asked

@@ -91,8 +91,8 @@ async def test_files_on_a_volume_outlive_the_container(bench):
 
 
 # --- Network ------------------------------------------------------------------
-def get(address: str) -> bytes:
-    with urllib.request.urlopen(f"http://{address}:8080/", timeout=10) as answer:
+def get(address: str, path: str = "") -> bytes:
+    with urllib.request.urlopen(f"http://{address}:8080/{path}", timeout=10) as answer:
         return answer.read()
 
 
@@ -118,6 +118,24 @@ async def test_ports_are_found_from_inside_when_the_process_is_not_visible(
     monkeypatch.setattr(docker, "_read_sockets", lambda pid, container_id: None)
     assert bench.engine.listening_ports(container_id) == [8080]
     assert bench.engine.listening_ports(container_id, loopback=True) == [9090]
+
+
+async def test_work_and_bytes_sent_are_counted(bench):
+    text = (
+        "head -c 5000000 /dev/zero > /www/big; httpd -p 8080 -h /www; yes > /dev/null"
+    )
+    container_id = bench.run(**script(text), memory_mb=64)
+    address = await listening(bench, container_id)
+    before = await bench.streams.usage(container_id)
+    await asyncio.to_thread(get, address, "big")
+    after = before
+    # The engine looks about once a second, and tells what it saw last.
+    while after.sent - before.sent < 5_000_000 or after.cpu - before.cpu < 0.2:
+        after = await bench.streams.usage(container_id)
+    assert after.sent - before.sent < 6_000_000
+    assert after.received > before.received
+    span = (after.at - before.at).total_seconds()
+    assert after.cpu - before.cpu < span * bench.engine.node().cores
 
 
 async def test_one_network_for_all_made_once(bench):
