@@ -42,6 +42,8 @@ RESERVED_NAMES = frozenset({"www", "console", "api", "alight", "localhost", "adm
 # Seconds: how long idle, and how long a start may take.
 IDLE_MAX = START_MAX = 86_400
 START_MIN = 10
+# Seconds that a request waits for a replica at most.
+HOLD_MAX = 3600
 # How much text fits: names people see, descriptions.
 DISPLAY_NAME_MAX = 80
 DESCRIPTION_MAX = 2000
@@ -106,6 +108,10 @@ def idle_problem(seconds: int) -> str:
 
 def start_problem(seconds: int) -> str:
     return _range_problem(seconds, START_MIN, START_MAX, "seconds")
+
+
+def hold_problem(seconds: int) -> str:
+    return _range_problem(seconds, 0, HOLD_MAX, "seconds")
 
 
 def concurrency_problem(count: int) -> str:

@@ -39,6 +39,7 @@ class Wish:
     idle_timeout: int = 600
     start_timeout: int = 600
     concurrency: int = 1
+    hold_seconds: int = 300
     description: str = ""
     display_name: str = ""
 
@@ -70,6 +71,7 @@ def create(
                 idle_timeout=wish.idle_timeout,
                 start_timeout=wish.start_timeout,
                 concurrency=wish.concurrency,
+                hold_seconds=wish.hold_seconds,
                 description=wish.description,
                 display_name=wish.display_name,
                 target_count=max(wish.min_replicas, 1),
@@ -98,6 +100,7 @@ LIGHT_FIELDS = SCALE_FIELDS | {
     "idle_timeout",
     "start_timeout",
     "concurrency",
+    "hold_seconds",
     "description",
     "display_name",
 }
@@ -210,8 +213,12 @@ def _tell_change(row: Endpoint, changes: dict[str, Any], actor: str) -> None:
         timeline.record(row, Reason.REVISED, actor=actor, data=data)
     rest = changes.keys() - SCALE_FIELDS - {"public"} - heavy
     if rest:
-        named = ", ".join(sorted(name.replace("_", " ") for name in rest))
+        named = ", ".join(sorted(_SPOKEN.get(n, n.replace("_", " ")) for n in rest))
         timeline.record(row, Reason.CHANGED, f"New {named}.", actor=actor)
+
+
+# Columns that people know under another name.
+_SPOKEN = {"concurrency": "requests per replica", "hold_seconds": "hold limit"}
 
 
 def pause(endpoint: Endpoint, actor: str) -> bool:

@@ -65,6 +65,7 @@ class EditForm(EndpointForm):
             "idle_timeout": wish.idle_timeout,
             "start_timeout": wish.start_timeout,
             "concurrency": wish.concurrency,
+            "hold_seconds": wish.hold_seconds,
         }
 
     def meanwhile(self, now: Endpoint) -> Meanwhile:

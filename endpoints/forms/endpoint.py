@@ -20,6 +20,8 @@ from templates_app.spec import ContainerSpec, VolumeSpec
 IDLE_MINUTES_MAX = rules.IDLE_MAX // 60
 START_MINUTES_MAX = rules.START_MAX // 60
 IDLE_WORDS = f"Enter 0 to {IDLE_MINUTES_MAX:,} minutes."
+HOLD_MINUTES_MAX = rules.HOLD_MAX // 60
+HOLD_WORDS = f"Enter 0 to {HOLD_MINUTES_MAX} minutes."
 START_WORDS = f"Enter 1 to {START_MINUTES_MAX:,} minutes."
 
 
@@ -48,6 +50,7 @@ class EndpointForm(AccountForm):
     health_path = forms.CharField(required=False)
     idle = part(IDLE_WORDS)
     startup = part(START_WORDS)
+    hold = part(HOLD_WORDS)
     concurrency = whole(f"Enter 1 to {rules.CONCURRENCY_MAX:,} requests.")
 
     def is_valid(self) -> bool:
@@ -87,6 +90,9 @@ class EndpointForm(AccountForm):
 
     def clean_startup(self) -> int:
         return self._seconds("startup", 1, START_MINUTES_MAX, START_WORDS)
+
+    def clean_hold(self) -> int:
+        return self._seconds("hold", 0, HOLD_MINUTES_MAX, HOLD_WORDS)
 
     def _seconds(self, field: str, least: int, most: int, words: str) -> int:
         minutes: float = self.cleaned_data[field]
@@ -134,6 +140,7 @@ class EndpointForm(AccountForm):
             idle_timeout=data["idle"],
             start_timeout=data["startup"],
             concurrency=data["concurrency"],
+            hold_seconds=data["hold"],
         )
 
     def _container(self, data: dict[str, Any]) -> ContainerSpec:

@@ -1,6 +1,6 @@
 """What the endpoint's form shows first.
 
-Times are minutes there; `idle_seconds` and `startup_seconds` are the exact ones.
+Times are minutes there; `idle_seconds` and the like are the exact ones.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 from endpoints.forms.account import PLAIN_VOLUME, Account
 from endpoints.forms.fields import minutes_of
 from endpoints.models import Endpoint
+from endpoints.services import Wish
 from templates_app.models import Template, Tier
 from templates_app.spec import ContainerSpec
 
@@ -23,7 +24,7 @@ def of_template(template: Template, account: Account) -> dict[str, Any]:
     return {
         **_container(spec),
         **_offered_volume(spec, account),
-        **_times(template.idle_timeout, template.start_timeout),
+        **_times(template.idle_timeout, template.start_timeout, Wish.hold_seconds),
         "tier": template.tier_id,
         "min_replicas": template.min_replicas,
         "max_replicas": template.max_replicas,
@@ -40,7 +41,7 @@ def own(account: Account) -> dict[str, Any]:
     return {
         **_container(spec),
         **_offered_volume(spec, account),
-        **_times(600, 600),
+        **_times(Wish.idle_timeout, Wish.start_timeout, Wish.hold_seconds),
         "tier": smallest.slug if smallest else None,
         "min_replicas": 1,
         "max_replicas": 1,
@@ -54,7 +55,7 @@ def of_endpoint(endpoint: Endpoint) -> dict[str, Any]:
     volume = spec.volume
     return {
         **_container(spec),
-        **_times(endpoint.idle_timeout, endpoint.start_timeout),
+        **_times(endpoint.idle_timeout, endpoint.start_timeout, endpoint.hold_seconds),
         "volume": volume is not None,
         "volume_name": volume.name if volume else PLAIN_VOLUME,
         "mount": volume.mount if volume else DEFAULT_MOUNT,
@@ -96,10 +97,12 @@ def _offered_volume(spec: ContainerSpec, account: Account) -> dict[str, Any]:
     }
 
 
-def _times(idle: int, startup: int) -> dict[str, Any]:
+def _times(idle: int, startup: int, hold: int) -> dict[str, Any]:
     return {
         "idle": minutes_of(idle),
         "idle_seconds": idle,
         "startup": minutes_of(startup),
         "startup_seconds": startup,
+        "hold": minutes_of(hold),
+        "hold_seconds": hold,
     }

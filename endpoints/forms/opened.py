@@ -34,6 +34,7 @@ NAMES = {
     "idle": "idle timeout",
     "startup": "start timeout",
     "concurrency": "requests per replica",
+    "hold": "hold limit",
 }
 
 
@@ -88,6 +89,7 @@ def _facts(wished: Endpoint | Wish, spec: ContainerSpec) -> dict[str, Any]:
         "idle": wished.idle_timeout,
         "startup": wished.start_timeout,
         "concurrency": wished.concurrency,
+        "hold": wished.hold_seconds,
     }
 
 

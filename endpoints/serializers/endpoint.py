@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -48,6 +49,7 @@ PLAIN = {
     "scale_to_zero": "idle_timeout",
     "start_timeout": "start_timeout",
     "concurrency_per_replica": "concurrency",
+    "hold_seconds": "hold_seconds",
     "instance_type": "tier",
 }
 NULL_IS_OPEN = frozenset(
@@ -57,6 +59,7 @@ NULL_IS_OPEN = frozenset(
         "scale_to_zero",
         "start_timeout",
         "concurrency_per_replica",
+        "hold_seconds",
         "instance_type",
         "visibility",
         "endpoint_state",
@@ -139,6 +142,14 @@ class EndpointSerializer(StrictSerializer):
     concurrency_per_replica = CountField(
         1, rules.CONCURRENCY_MAX, rules.concurrency_problem(0), required=False
     )
+    hold_seconds = CountField(
+        0,
+        rules.HOLD_MAX,
+        rules.hold_problem(-1),
+        required=False,
+        help_text="Seconds that a request waits for a replica at most; "
+        "then it is answered 503.",
+    )
     visibility = WordField("private", "public", required=False)
     endpoint_state = WordField(
         "active",
@@ -161,6 +172,11 @@ class EndpointSerializer(StrictSerializer):
         read_only=True, help_text="Name of the template it was cloned from, or empty."
     )
     created_at = serializers.DateTimeField(read_only=True)
+    warm_until = serializers.DateTimeField(
+        read_only=True,
+        allow_null=True,
+        help_text="One replica at least runs until then; see keep-warm.",
+    )
 
     reported = {"replicas": "This is reported. Set min_replicas and max_replicas."}
 
@@ -200,6 +216,7 @@ class EndpointSerializer(StrictSerializer):
             "scale_to_zero": instance.idle_timeout,
             "start_timeout": instance.start_timeout,
             "concurrency_per_replica": instance.concurrency,
+            "hold_seconds": instance.hold_seconds,
             "visibility": "public" if instance.public else "private",
             "endpoint_state": "disabled" if instance.paused else "active",
             "volumes_experimental": shown_volumes(spec.volume),
@@ -208,8 +225,14 @@ class EndpointSerializer(StrictSerializer):
             "endpoint": instance.url,
             "phase": instance.phase,
             "template": instance.template_name,
-            "created_at": instance.created_at.isoformat().replace("+00:00", "Z"),
+            "created_at": shown_time(instance.created_at),
+            "warm_until": shown_time(instance.warm_until),
         }
+
+
+def shown_time(at: datetime | None) -> str | None:
+    """ISO 8601 in UTC."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
 
 
 def _check_fixed(attrs: dict[str, Any], row: Endpoint | None) -> None:
@@ -241,6 +264,7 @@ def wish_of(data: dict[str, Any]) -> Wish:
         idle_timeout=data.get("scale_to_zero", DEFAULT_IDLE),
         start_timeout=data.get("start_timeout", Wish.start_timeout),
         concurrency=data.get("concurrency_per_replica", Wish.concurrency),
+        hold_seconds=data.get("hold_seconds", Wish.hold_seconds),
         description=data.get("description", ""),
         display_name=data.get("display_name", ""),
     )

@@ -44,6 +44,7 @@ def typed(**changes):
         "health_path": "",
         "idle": "10",
         "startup": "15",
+        "hold": "5",
         "concurrency": "64",
         "env-0-name": "COMMANDLINE_ARGS",
         "env-0-value": "--xformers --api",
@@ -79,7 +80,7 @@ def test_each_field_has_its_help(client, alice):
         *("tip-name", "tip-hw", "tip-min", "tip-max", "tip-public", "tip-volume"),
         *("tip-path", "tip-env", "tip-image", "tip-port", "tip-health", "tip-idle"),
         *("tip-startup", "tip-conc", "tip-vol-name", "tip-registry", "tip-command"),
-        *("tip-args", "tip-secrets"),
+        *("tip-args", "tip-secrets", "tip-hold"),
     }
     assert set(re.findall(r'aria-describedby="(tip-[\w-]+)"', page)) == tips
 
@@ -95,7 +96,7 @@ def test_the_tutorials_settings_make_the_endpoint(client, alice):
     assert (endpoint.min_replicas, endpoint.max_replicas) == (1, 1)
     assert endpoint.public
     assert (endpoint.idle_timeout, endpoint.start_timeout) == (600, 900)
-    assert endpoint.concurrency == 64
+    assert (endpoint.concurrency, endpoint.hold_seconds) == (64, 300)
     spec, source = endpoint.container, endpoint.template.container
     assert (spec.image, spec.port, spec.health_path) == (source.image, 3000, "")
     assert spec.args == source.args
@@ -155,6 +156,8 @@ PROBLEMS = [
     ({"volume": "on", "mount": "data"}, "Enter an absolute path inside the container"),
     ({"idle": "-1"}, "Enter 0 to 1,440 minutes."),
     ({"startup": "0"}, "Enter 1 to 1,440 minutes."),
+    ({"hold": "61"}, "Enter 0 to 60 minutes."),
+    ({"hold": ""}, "Enter 0 to 60 minutes."),
     ({"concurrency": "0"}, "Enter 1 to 500 requests."),
     ({"tier": "huge"}, "This hardware is no longer offered. Choose another."),
     ({"env-0-name": "A-B"}, "Use letters, digits and underscores"),

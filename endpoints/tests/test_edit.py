@@ -147,6 +147,7 @@ EFFECTS = [
     ({"public": "on"}, "Restarts nothing."),
     ({"idle": "20"}, "Restarts nothing."),
     ({"startup": "20"}, "Restarts nothing."),
+    ({"hold": "0.5"}, "Restarts nothing."),
     ({"concurrency": "9"}, "Restarts nothing."),
     ({"max_replicas": "4"}, "Restarts nothing."),
     ({"min_replicas": "2"}, "Restarts nothing. One more replica starts."),

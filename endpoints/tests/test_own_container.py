@@ -56,6 +56,7 @@ def typed(**changes):
         "health_path": "",
         "idle": "10",
         "startup": "10",
+        "hold": "5",
         "concurrency": "16",
         **changes,
     }

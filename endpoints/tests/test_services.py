@@ -111,8 +111,9 @@ def test_every_kind_of_container_comes_back_as_it_was(alice):
         ({"description": "x"}, [(Reason.CHANGED, "New description.")]),
         (
             {"idle_timeout": 5, "concurrency": 2},
-            [(Reason.CHANGED, "New concurrency, idle timeout.")],
+            [(Reason.CHANGED, "New idle timeout, requests per replica.")],
         ),
+        ({"hold_seconds": 30}, [(Reason.CHANGED, "New hold limit.")]),
         (
             {"public": True, "max_replicas": 4, "start_timeout": 60},
             [

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.django_db
 
 LEAST = {"name": "whisper", "image_url": "lab/whisper:1", "port": 8000}
 CANARY = "canary-5f0c-never-shown"
+# What answers carry and nobody sets.
+REPORTED = {"endpoint", "phase", "template", "created_at", "warm_until", "replicas"}
 
 
 @pytest.fixture(autouse=True)
@@ -71,11 +73,13 @@ def test_the_least_there_is_to_say(alice):
         "scale_to_zero": 300,
         "start_timeout": 600,
         "concurrency_per_replica": 1,
+        "hold_seconds": 300,
         "visibility": "private",
         "endpoint_state": "active",
         "volumes_experimental": [],
         "registry_credential": None,
         "container_secrets": [],
+        "warm_until": None,
         "endpoint": "http://whisper.localhost:8080",
         "phase": "waiting",
         "template": "",
@@ -206,6 +210,7 @@ BAD = [
     ("start_timeout", 5, "Enter 10 to 86,400 seconds."),
     ("concurrency_per_replica", 0, "Enter 1 to 500 requests."),
     ("concurrency_per_replica", 501, "Enter 1 to 500 requests."),
+    ("hold_seconds", 3601, "Enter 0 to 3,600 seconds."),
     ("visibility", "secret", "Choose private or public."),
     ("visibility", [], "Choose private or public."),
     ("endpoint_state", "paused", "Choose active or disabled."),
@@ -403,11 +408,7 @@ def test_another_container_counts_up_the_generation_once(alice, change):
 
 def test_what_a_get_gave_can_be_sent_back(alice):
     shown = post(alice, env_overrides={"A": "1"}, command=["x"]).json()
-    writable = {
-        name: value
-        for name, value in shown.items()
-        if name not in {"endpoint", "phase", "template", "created_at", "replicas"}
-    }
+    writable = {name: value for name, value in shown.items() if name not in REPORTED}
     assert patch(alice, **writable).json() == shown
     row = Endpoint.objects.get()
     assert row.revision == 1
