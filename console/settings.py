@@ -12,6 +12,7 @@ from console.env import (
     envbool,
     envint,
     envlist,
+    envnetworks,
     envsecret,
     envsecret_file,
     envsecrets,
@@ -92,6 +93,12 @@ ALIGHT_DRAIN_SECONDS = envint("ALIGHT_DRAIN_SECONDS", 30)
 ALIGHT_QUEUE_LIMIT = envint("ALIGHT_QUEUE_LIMIT", 500)
 # Whether containers reach the internet. Private networks they never reach.
 ALIGHT_REPLICA_INTERNET = envbool("ALIGHT_REPLICA_INTERNET", default=True)
+# Private addresses they reach all the same ("10.0.0.5:443", "192.168.3.0/24"), and
+# public networks that they do not.
+ALIGHT_REPLICA_ALLOW = envnetworks("ALIGHT_REPLICA_ALLOW", ports=True)
+ALIGHT_REPLICA_DENY = envnetworks("ALIGHT_REPLICA_DENY")
+# Whether Alight keeps these rules in the machine's packet filter. docs/isolation.md
+ALIGHT_ISOLATION = envbool("ALIGHT_ISOLATION", default=True)
 # Bodies of requests that are answered later, and their answers.
 ALIGHT_ASYNC_DIR = Path(envstr("ALIGHT_ASYNC_DIR", str(ALIGHT_HOME / "async")))
 # Threads of the worker; each waits on the engine most of its time.
@@ -253,6 +260,8 @@ SESSION_COOKIE_SAMESITE = "Lax"
 _HTTPS = ALIGHT_SCHEME == "https"
 SESSION_COOKIE_NAME = "__Host-alight" if _HTTPS else "alight_session"
 CSRF_COOKIE_NAME = "__Host-alight-csrf" if _HTTPS else "alight_csrf"
+# Lets a browser in at one endpoint's host, and is a cookie of that host alone.
+ALIGHT_PASS_COOKIE = "__Host-alight_pass" if _HTTPS else "alight_pass"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31536000 if _HTTPS else 0

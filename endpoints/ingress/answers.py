@@ -1,7 +1,7 @@
 """What the ingress says itself, when no replica can. Pure.
 
 Browsers get a small page, everybody else JSON. Both are kept as one line each in
-answers.map, cut in two where the endpoint's name belongs.
+answers.map, cut where the endpoint's name and the reason of a failure belong.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ import html
 import json
 from dataclasses import dataclass
 
-# Stands for the endpoint's name until HAProxy puts the real one there.
-_NAME = "@endpoint@"
+# Stand for the endpoint's name and for why it failed until HAProxy puts them there.
+_NAME, _REASON = "@endpoint@", "@reason@"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. picture: the bubble's state. refresh and retry_after: seconds."""
+    """One answer. picture: the bubble's state. refresh and retry_after: seconds.
+
+    named: it says the endpoint's name. looks: its page follows the start and turns
+    into whatever comes. reasoned: it says why.
+    """
 
     code: str
     status: int
@@ -28,6 +32,8 @@ class Answer:
     retry_after: int = 0
     refresh: int = 0
     named: bool = True
+    looks: bool = False
+    reasoned: bool = False
 
 
 ANSWERS = (
@@ -44,8 +50,8 @@ ANSWERS = (
         401,
         "This endpoint is private",
         "Call it with a token that its owner made: send the header"
-        " “Authorization: Bearer alt_…”. To use it in a browser, its owner can enable"
-        " public access.",
+        " “Authorization: Bearer alt_…”. To use it in a browser, open it from the"
+        " console, or ask its owner for a link.",
     ),
     Answer(
         "busy",
@@ -56,14 +62,24 @@ ANSWERS = (
         retry_after=1,
     ),
     Answer(
-        "starting",
+        "waiting",
         503,
         "Starting",
-        "No replica is ready yet. The first one is on its way: try again in a few"
-        " seconds.",
+        "A replica is on its way. This page turns into the endpoint as soon as it"
+        " answers.",
         picture="starting",
         retry_after=2,
         refresh=2,
+        looks=True,
+    ),
+    Answer(
+        "starting",
+        503,
+        "Starting",
+        "A replica is on its way, and the request has waited for it as long as it may."
+        " Try again in a few seconds, or wait longer: send “X-Alight-Wait: 600”.",
+        picture="starting",
+        retry_after=5,
     ),
     Answer(
         "paused",
@@ -78,12 +94,16 @@ ANSWERS = (
         "Nothing can answer here until it runs again. Its timeline and its logs in the"
         " console say why it failed.",
         picture="failed",
+        looks=True,
+        reasoned=True,
     ),
     Answer(
         "idle",
         503,
         "Scaled to zero",
-        "No replica runs now. Start one in the console, then try again.",
+        "No replica runs now. This request has asked for one: try again in a while, or"
+        " have the request wait for it: send “X-Alight-Wait: 300”.",
+        retry_after=5,
     ),
     Answer(
         "gone",
@@ -121,6 +141,9 @@ ANSWERS = (
     ),
 )
 
+# How each answer is spelled: for browsers and for everybody else.
+KINDS = ("html", "json")
+
 # The states a Route may have, each answered by the answer of that code.
 STATES = ("starting", "paused", "failed", "idle")
 
@@ -147,33 +170,66 @@ _STYLE = (
     "h1{margin:24px 0 4px;font-size:22px;line-height:1.25;font-weight:620}"
     "p{margin:8px 0;color:var(--soft)}.name{margin:0;color:var(--ink);"
     "font:13px/1.5 'Geist Mono',ui-monospace,Menlo,Consolas,monospace}"
+    ".reason{color:var(--ink)}.reason:empty{display:none}"
     "a{color:inherit}"
     "@keyframes pulse{50%{opacity:.45}}"
     "@media(prefers-reduced-motion:reduce){circle{animation:none!important}}"
 )
 
 
+# Follows a start once a second; a failed endpoint, which may be tried again, every 5 s.
+_SCRIPT = (
+    "(()=>{const page=document.querySelector('main'),"
+    "failed=page.dataset.code==='failed',title=page.querySelector('h1'),text=page.querySelector('.says'),"
+    "ring=page.querySelector('circle'),again=()=>location.reload();"
+    "async function look(){try{"
+    "const answer=await fetch('/-/alight/start',{cache:'no-store',"
+    "headers:{Accept:'application/json'}});"
+    "if(answer.status===401)return again();"
+    "const now=await answer.json();"
+    "if(failed){if(now.state&&now.state!=='failed')return again()}"
+    "else{if(['ready','failed','paused'].includes(now.state))return again();"
+    "if(now.title&&title.textContent!==now.title)"
+    "title.textContent=document.title=now.title;"
+    "if(now.detail)text.textContent=now.detail;"
+    "ring.setAttribute('stroke-dasharray',"
+    "now.progress==null?'100':`${100*now.progress} 100`)}"
+    "}catch{}setTimeout(look,failed?5000:1000)}look()})()"
+)
+
+
 def content_security_policy() -> str:
-    """Nothing may load or run on these pages; the one style is named by its hash."""
-    digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    """Nothing may load on these pages; the one style and script are named by hash."""
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none';"
+        f"default-src 'none'; style-src '{_digest(_STYLE)}'; script-src"
+        f" '{_digest(_SCRIPT)}'; connect-src 'self'; base-uri 'none';"
         " form-action 'none'; frame-ancestors 'none'"
     )
 
 
-def as_json(answer: Answer, name: str = _NAME) -> str:
-    error = {
+def _digest(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"sha256-{digest}"
+
+
+def as_json(answer: Answer, name: str = _NAME, reason: str = _REASON) -> str:
+    error: dict[str, str | None] = {
         "code": answer.code,
-        "message": answer.message,
         "endpoint": name if answer.named else None,
+        "message": answer.message,
     }
+    if answer.reasoned:
+        error["reason"] = reason
     return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":"))
 
 
-def as_page(answer: Answer, console_url: str, name: str = _NAME) -> str:
+def as_page(
+    answer: Answer, console_url: str, name: str = _NAME, reason: str = _REASON
+) -> str:
     """One line of HTML that needs nothing else."""
     again = f"<meta http-equiv=refresh content={answer.refresh}>"
+    if answer.looks:
+        again = f"<noscript>{again}</noscript>"
     named = f"<p class=name>{html.escape(name)}</p>"
     return "".join(
         (
@@ -181,25 +237,39 @@ def as_page(answer: Answer, console_url: str, name: str = _NAME) -> str:
             "<meta name=viewport content='width=device-width,initial-scale=1'>",
             again if answer.refresh else "",
             f"<title>{html.escape(answer.title)}</title>",
-            f"<style>{_STYLE}</style></head><body><main>",
+            f"<style>{_STYLE}</style></head><body><main data-code={answer.code}>",
             f"<svg class={answer.picture} viewBox='0 0 64 64' aria-hidden=true>",
             "<circle cx=32 cy=32 r=28 pathLength=100 />",
             "<circle cx=32 cy=32 r=18 /><path d='M23 23 41 41M41 23 23 41'/></svg>",
-            f"<h1>{html.escape(answer.title)}</h1>",
+            f"<h1 role=status>{html.escape(answer.title)}</h1>",
             named if answer.named else "",
-            f"<p>{html.escape(answer.message)}</p>",
+            f"<p class=reason>{html.escape(reason)}</p>" if answer.reasoned else "",
+            f"<p class=says>{html.escape(answer.message)}</p>",
             "<p>This page looks again by itself.</p>" if answer.refresh else "",
             f"<p><a href='{html.escape(console_url)}'>Open the console</a></p>",
-            "</main></body></html>",
+            "</main>",
+            f"<script>{_SCRIPT}</script>" if answer.looks else "",
+            "</body></html>",
         )
     )
 
 
-def answers_map(console_url: str) -> str:
-    """The text of answers.map: "<code>.<html|json>.<head|tail> <the rest of the line>".
+def reasons(reason: str) -> dict[str, str]:
+    """A reason as it stands in each kind of answer, by kind; base64 of UTF-8."""
+    spelled = {
+        "html": html.escape(reason),
+        "json": json.dumps(reason, ensure_ascii=False)[1:-1],
+    }
+    return {
+        kind: base64.b64encode(text.encode()).decode() for kind, text in spelled.items()
+    }
 
-    HAProxy joins head, the endpoint's name and tail. An answer that names no endpoint
-    has no tail.
+
+def answers_map(console_url: str) -> str:
+    """The text of answers.map: "<code>.<html|json>.<part> <the rest of the line>".
+
+    HAProxy joins head, the endpoint's name, middle, the reason and tail. An answer that
+    names no endpoint has a head only, one without reasons no tail.
     """
     lines: list[str] = []
     for answer in ANSWERS:
@@ -207,8 +277,8 @@ def answers_map(console_url: str) -> str:
             ("html", as_page(answer, console_url)),
             ("json", as_json(answer)),
         ):
-            head, _, tail = text.partition(_NAME)
-            lines.append(f"{answer.code}.{kind}.head {head}")
-            if tail:
-                lines.append(f"{answer.code}.{kind}.tail {tail}")
+            head, _, rest = text.partition(_NAME)
+            middle, _, tail = rest.partition(_REASON)
+            parts = {"head": head, "middle": middle, "tail": tail}
+            lines += [f"{answer.code}.{kind}.{p} {t}" for p, t in parts.items() if t]
     return "\n".join(lines) + "\n"

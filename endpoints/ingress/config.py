@@ -8,15 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 
-from endpoints.ingress.answers import ANSWERS, content_security_policy
+from endpoints.ingress import counting, frontend
+from endpoints.ingress.replies import on_error
 from endpoints.ingress.routes import Place, slot_name
 from endpoints.ingress.setup import Setup
 
-_ANSWERS = {answer.code: answer for answer in ANSWERS}
-_FORWARDING = "forwarded|via|x-real-ip|x-client-ip|x-original-.*|x-rewrite-url|proxy"
-_OWN = "http-after-response set-header"
-_DIGEST = "req.fhdr(authorization),sha2(256),hex"
+_HOLD = Path(__file__).with_name("hold.lua")
 
 
 def render(setup: Setup, places: Mapping[str, Sequence[Place]] | None = None) -> str:
@@ -26,7 +25,7 @@ def render(setup: Setup, places: Mapping[str, Sequence[Place]] | None = None) ->
         slot_section(slot, setup.servers, taken.get(slot, ()))
         for slot in map(slot_name, range(setup.slots))
     )
-    return "\n".join((_head(setup), _frontend(setup), _fixed(setup), *slots))
+    return "\n".join((_head(setup), frontend.render(setup), _fixed(setup), *slots))
 
 
 def slot_section(slot: str, servers: int, places: Sequence[Place] = ()) -> str:
@@ -83,6 +82,8 @@ global
   maxconn {setup.connections}
   nbthread {setup.threads}
   hard-stop-after 24h
+  lua-load-per-thread "{_HOLD}" "{setup.worker_socket}" {setup.hold_seconds}
+  tune.lua.session-timeout 60s
   tune.bufsize 32768
   tune.http.maxhdr 200
 
@@ -115,92 +116,35 @@ defaults base
   timeout http-request 15s
   timeout http-keep-alive 120s
   timeout queue {setup.queue_timeout}
-  {_error("gone")}
-  {_error("unavailable")}
-  {_error("timeout")}
-"""
-
-
-def _frontend(setup: Setup) -> str:
-    binds = "\n".join(f"  {_bind(address, setup.port)}" for address in setup.binds)
-    return f"""\
-frontend people from base
-{binds}
-
-  # Who asks, and for which host, is for the ingress to say.
-  http-request del-header x-forwarded- -m beg
-  http-request del-header x-alight- -m beg
-  http-request del-header x-ingress- -m beg
-  http-request del-header x-auth- -m beg
-  http-request del-header remote- -m beg
-  http-request del-header '^({_FORWARDING})$' -m reg
-  http-request set-header X-Forwarded-Proto {setup.scheme}
-  http-request set-header X-Forwarded-Host %[req.hdr(host)]
-  http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)
-
-  # What the ingress says itself: a page for browsers, JSON for others, kept by none.
-  acl html var(txn.kind) -m str html
-  acl served var(txn.served) -m bool
-  http-request set-var(txn.kind) str(json)
-  http-request set-var(txn.kind) str(html) if {{ req.fhdr(accept) -m sub text/html }}
-  http-response set-var(txn.served) bool(true)
-  {_OWN} Content-Type "text/html; charset=utf-8" if !served html
-  {_OWN} Content-Security-Policy "{content_security_policy()}" if !served html
-  {_OWN} X-Content-Type-Options nosniff if !served
-  {_OWN} Cache-Control no-store if !served
-
-  # http-request rules all run before any use_backend: the console leaves them here.
-  acl console var(txn.host) -m str {" ".join(setup.console_hosts)}
-  http-request allow if console
-
-  http-request set-var(txn.name) var(txn.host),map(hosts.map)
-  http-request set-var(txn.slot) var(txn.name),map(slots.map)
-  {_say("unknown")} unless {{ var(txn.slot) -m found }}
-
-  # The digest of the whole header, then who may be called with it.
-  acl public var(txn.name),map(public.map) -m found
-  acl one_token req.fhdr_cnt(authorization) eq 1
-  http-request set-var(txn.until) {_DIGEST},concat(/,txn.name),map_str_int(grants.map,0)
-  acl may_call date,sub(txn.until) lt 0
-  acl token_passed var(txn.token) -m bool
-  http-request set-var(txn.token) bool(true) if one_token may_call
-  {_say("private")} unless public or token_passed
-
-  http-request track-sc0 var(txn.name) table traffic
-  {_say("busy")} if {{ sc0_conn_cur gt {setup.per_endpoint} }}
-
-  # Neither a token of this console nor its cookies are any replica's business.
-  acl our_token req.fhdr(authorization) -m reg -i '^bearer[[:space:]]+alt_'
-  http-request del-header authorization if token_passed or our_token
-{_cookie_rules(setup.cookies)}
-
-  acl nobody_ready var(txn.slot),nbsrv eq 0
-  acl starting var(txn.state) -m str starting
-  http-request set-var(txn.state) var(txn.name),map(states.map,starting) if nobody_ready
-  {_say("starting")} if starting
-  {_say_state()} if {{ var(txn.state) -m found }}
-
-  # Not asked here: keeps who has which place for those who look it up.
-  acl upstreams var(txn.slot),map(upstreams.map) -m found
-
-  use_backend console if console
-  use_backend %[var(txn.slot)]
+  {on_error("gone")}
+  {on_error("unavailable")}
+  {on_error("timeout")}
 """
 
 
 def _fixed(setup: Setup) -> str:
     return f"""\
-# Requests open now (those in line included) and since the first, by endpoint.
+# Requests open now (those in line and those held included) and since the first.
 backend traffic from base
   stick-table type string len 64 size {_entries(setup)} expire 24h \
 store conn_cur,http_req_cnt
+
+# Answers by how long they took and by status: counting.py says which counter is what.
+backend answers from base
+  stick-table type string len 64 size {_entries(setup)} expire 24h \
+store gpc({counting.COUNTERS})
+
+# Requests by the digest of what their sender showed.
+backend callers from base
+  stick-table type string len 64 size {_entries(setup) * 4} expire 24h \
+store http_req_cnt
 
 backend console from base
   # A connection each: no form is posted on one that the web process is just closing.
   option http-server-close
   retries 0
-  {_error("console", 502)}
-  {_error("console", 503)}
+  {on_error("console", 502)}
+  {on_error("console", 503)}
   server web "unix@{setup.web_socket}"
 
 defaults slots from base
@@ -211,78 +155,6 @@ defaults slots from base
 """
 
 
-def _bind(address: str, port: int) -> str:
-    return (
-        f"bind [{address}]:{port} v6only"
-        if ":" in address
-        else f"bind {address}:{port}"
-    )
-
-
 def _entries(setup: Setup) -> int:
     """Room for deleted endpoints beside those there are."""
     return max(1024, 2 * setup.slots)
-
-
-def _body(code: str) -> str:
-    """The log-format text that joins an answer's two halves round the name."""
-    head, tail = (
-        f"%[{code},concat(.,txn.kind,.{half}),map(answers.map)]"
-        for half in ("head", "tail")
-    )
-    return f"{head}%[var(txn.name)]{tail}"
-
-
-def _reply(status: int, code: str, headers: Mapping[str, str]) -> str:
-    extra = "".join(f" hdr {name} {value}" for name, value in headers.items())
-    return (
-        f"status {status} content-type application/json{extra} lf-string {_body(code)}"
-    )
-
-
-def _headers(code: str) -> dict[str, str]:
-    headers = {"WWW-Authenticate": "Bearer"} if code == "private" else {}
-    if _ANSWERS[code].retry_after:
-        headers["Retry-After"] = str(_ANSWERS[code].retry_after)
-    return headers
-
-
-def _say(code: str) -> str:
-    answer = _reply(_ANSWERS[code].status, f"str({code})", _headers(code))
-    return f"http-request return {answer}"
-
-
-def _say_state() -> str:
-    """The answers of all states but "starting" differ in their text only."""
-    return f"http-request return {_reply(503, 'var(txn.state)', {})}"
-
-
-def _error(code: str, status: int = 0) -> str:
-    """What is said when HAProxy itself gives up on a request."""
-    wanted = status or _ANSWERS[code].status
-    return f"http-error {_reply(wanted, f'str({code})', _headers(code))}"
-
-
-def _cookie_rules(cookies: Sequence[str]) -> str:
-    """Take these cookies out of every Cookie header, however often they come.
-
-    One rule takes one cookie out of a header. What is left after several rounds was
-    made to be left, and goes with the whole header.
-    """
-    names = "|".join(re.escape(name) for name in cookies)
-    rule = "  http-request replace-header cookie"
-    one = f"'^(.*?)(?:^|;)\\s*(?:{names})=[^;]*(.*)$' '\\1\\2'"
-    return "\n".join(
-        (
-            f"  acl our_cookie req.fhdr(cookie) -m reg '(^|;)\\s*({names})='",
-            "  acl cookie_cut var(txn.cookie_cut) -m bool",
-            "  http-request set-var(txn.cookie_cut) bool(true) if our_cookie",
-            *[f"{rule} {one} if our_cookie"] * 4,
-            "  http-request del-header cookie if our_cookie",
-            f"{rule} '^\\s*;\\s*(.*)$' '\\1' if cookie_cut",
-            "  acl one_cookie_header req.fhdr_cnt(cookie) eq 1",
-            "  acl empty_cookie req.fhdr(cookie) -m len 0",
-            "  http-request del-header cookie"
-            " if cookie_cut one_cookie_header empty_cookie",
-        )
-    )

@@ -7,15 +7,20 @@ change happen at a time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from endpoints.ingress import files
-from endpoints.ingress.base import Grant, IngressFull, Route, Routes, Traffic
+from endpoints.ingress.answers import KINDS
+from endpoints.ingress.base import Answers, Grant, IngressFull, Route, Routes, Traffic
+from endpoints.ingress.counting import answers_rows
 from endpoints.ingress.routes import (
     GRANTS,
+    HOLDS,
     HOSTS,
+    LIMITS,
     MAPS,
     PUBLIC,
+    REASONS,
     SLOTS,
     STATES_MAP,
     UPSTREAMS,
@@ -23,14 +28,17 @@ from endpoints.ingress.routes import (
     Place,
     Tables,
     check,
+    empty_tables,
     free_slot,
     is_word,
 )
 from endpoints.ingress.runtime import (
     Runtime,
+    caller_rows,
     map_rows,
     map_value,
     slot_places,
+    slot_sessions,
     traffic_rows,
 )
 from endpoints.ingress.setup import Setup, setup_from_settings
@@ -109,13 +117,15 @@ class HAProxyIngress:
             msg = f"The ingress cannot take {name!r}."
             raise ValueError(msg)
         with files.locked(self._setup.folder), self._runtime() as hap:
-            draft = Draft(self._tables(hap))
+            row = f"{grant.digest}/{name}"
+            draft = Draft(self._rows(hap, [(SLOTS, name), (GRANTS, row)]))
             draft.admit(name, grant)
             self._carry_out(hap, draft)
 
     def expel(self, digests: Collection[str]) -> None:
         with files.locked(self._setup.folder), self._runtime() as hap:
-            draft = Draft(self._tables(hap))
+            grants = map_rows(hap.ask([f"show map {GRANTS}"])[0])
+            draft = Draft(empty_tables() | {GRANTS: grants})
             draft.expel(digests)
             self._carry_out(hap, draft)
 
@@ -124,6 +134,27 @@ class HAProxyIngress:
             names, table = hap.ask([f"show map {SLOTS}", "show table traffic"])
         seen = dict(traffic_rows(table))
         return {name: seen.get(name, Traffic(0, 0)) for name in map_rows(names)}
+
+    def waiting(self) -> dict[str, int]:
+        with self._runtime() as hap:
+            names, table, stats = hap.ask(
+                [f"show map {SLOTS}", "show table traffic", "show stat -1 2 -1"]
+            )
+        at_replicas = slot_sessions(stats)
+        open_now = {name: seen.in_flight for name, seen in traffic_rows(table)}
+        found = {
+            name: open_now.get(name, 0) - at_replicas.get(slot, 0)
+            for name, slot in map_rows(names).items()
+        }
+        return {name: number for name, number in found.items() if number > 0}
+
+    def answers(self) -> dict[str, Answers]:
+        with self._runtime() as hap:
+            return dict(answers_rows(hap.ask(["show table answers"])[0]))
+
+    def callers(self) -> dict[str, int]:
+        with self._runtime() as hap:
+            return dict(caller_rows(hap.ask(["show table callers"])[0]))
 
     # -- looking ------------------------------------------------------------------
 
@@ -138,16 +169,22 @@ class HAProxyIngress:
 
     def _tables_of(self, hap: Runtime, route: Route) -> Tables:
         """The rows that concern one route: asking for a row beats a thousand rows."""
-        wanted = {HOSTS: route.host, SLOTS: route.name}
-        wanted |= {STATES_MAP: route.name, PUBLIC: route.name}
-        answers = hap.ask([f"get map {table} {key}" for table, key in wanted.items()])
-        tables: Tables = {table: {} for table in MAPS}
-        for (table, key), answer in zip(wanted.items(), answers, strict=True):
+        by_name = (SLOTS, STATES_MAP, PUBLIC, HOLDS, LIMITS)
+        wanted = [(HOSTS, route.host), *((table, route.name) for table in by_name)]
+        wanted += [(REASONS, f"{route.name}.{kind}") for kind in KINDS]
+        tables = self._rows(hap, wanted)
+        grants = hap.ask([f"show map {GRANTS}"])[0]
+        tables[GRANTS] = map_rows(grants, having=f"/{route.name} ")
+        return tables
+
+    def _rows(self, hap: Runtime, wanted: Sequence[tuple[str, str]]) -> Tables:
+        """These rows of these tables, as far as they are there."""
+        tables = empty_tables()
+        answers = hap.ask([f"get map {table} {key}" for table, key in wanted])
+        for (table, key), answer in zip(wanted, answers, strict=True):
             value = map_value(answer)
             if value is not None:
                 tables[table][key] = value
-        grants = hap.ask([f"show map {GRANTS}"])[0]
-        tables[GRANTS] = map_rows(grants, having=f"/{route.name} ")
         return tables
 
     def _places(

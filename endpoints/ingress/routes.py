@@ -4,7 +4,10 @@ What HAProxy holds is told in maps, which only these commands change:
 
 hosts.map      host → endpoint name
 slots.map      name → slot, the backend that was given to this endpoint
-states.map     name → what to say while no replica answers
+states.map     name → what holds while no replica answers
+reasons.map    name.kind → why it failed, as that kind of answer spells it, in base64
+holds.map      name → seconds a request waits for a replica
+limits.map     name → requests it may have open at once
 public.map     name → 1 where anybody may call
 grants.map     digest/name → Unix time until which whoever shows it may call
 upstreams.map  slot/server → key of the upstream that has this place
@@ -18,17 +21,25 @@ from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address as _ip
 
-from endpoints.ingress.answers import STATES
+from endpoints.ingress.answers import STATES, reasons
 from endpoints.ingress.base import Grant, IngressFull, Route, Upstream
 
 HOSTS, SLOTS, STATES_MAP = "hosts.map", "slots.map", "states.map"
 PUBLIC, GRANTS, UPSTREAMS = "public.map", "grants.map", "upstreams.map"
-MAPS = (HOSTS, SLOTS, STATES_MAP, PUBLIC, GRANTS, UPSTREAMS)
+REASONS, HOLDS, LIMITS = "reasons.map", "holds.map", "limits.map"
+# Those with one row for each endpoint, by its name.
+_BY_NAME = (STATES_MAP, PUBLIC, HOLDS, LIMITS)
+MAPS = (HOSTS, SLOTS, STATES_MAP, PUBLIC, GRANTS, UPSTREAMS, REASONS, HOLDS, LIMITS)
 
 Tables = dict[str, dict[str, str]]
 
 # Said in place of 0, with which HAProxy would let those who wait in line wait on.
 NO_LIMIT = 1_000_000
+
+# Requests one endpoint may have open where its route sets no limit.
+_MOST_OPEN = 2000
+# Characters of a reason: the runtime socket takes commands of a limited length.
+_LONGEST_REASON = 300
 
 # Nothing else may reach the runtime socket, where a space or a semicolon has meaning.
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@=+-]*")
@@ -126,9 +137,12 @@ class Draft:
         for host, name in list(self.tables[HOSTS].items()):
             if name not in listed:
                 self._drop(HOSTS, host)
-        for table in (PUBLIC, STATES_MAP):
+        for table in _BY_NAME:
             for name in self.tables[table].keys() - listed.keys():
                 self._drop(table, name)
+        for key in list(self.tables[REASONS]):
+            if key.partition(".")[0] not in listed:
+                self._drop(REASONS, key)
         for key in list(self.tables[GRANTS]):
             if key.partition("/")[2] not in listed:
                 self._drop(GRANTS, key)
@@ -148,8 +162,9 @@ class Draft:
             after = [self._retire(slot, place) for place in places]
             self._note(slot, places, after)
             self._claims[slot] -= 1
-        self._drop(STATES_MAP, name)
-        self._drop(SLOTS, name)
+        self._explain(name, "")
+        for table in (STATES_MAP, HOLDS, LIMITS, SLOTS):
+            self._drop(table, name)
 
     def admit(self, name: str, grant: Grant) -> None:
         """One more may call an endpoint that is led somewhere."""
@@ -234,7 +249,18 @@ class Draft:
         for key, until in sorted(wanted.items()):
             self._put(GRANTS, key, str(until))
         state = route.state if route.state in STATES else "starting"
+        self._explain(route.name, route.reason if state == "failed" else "")
         self._put(STATES_MAP, route.name, state)
+        self._put(HOLDS, route.name, str(route.hold))
+        self._put(LIMITS, route.name, str(route.most_open or _MOST_OPEN))
+
+    def _explain(self, name: str, reason: str) -> None:
+        """Why it failed; "" for nothing to say."""
+        for kind, spelled in reasons(reason[:_LONGEST_REASON]).items():
+            if reason:
+                self._put(REASONS, f"{name}.{kind}", spelled)
+            else:
+                self._drop(REASONS, f"{name}.{kind}")
 
     def _open(self, route: Route, slot: str) -> None:
         self._put(SLOTS, route.name, slot)
@@ -275,8 +301,8 @@ def check(route: Route) -> None:
         if not 0 < upstream.port < 65536:
             msg = f"{upstream.port} is not a port."
             raise ValueError(msg)
-    if route.concurrency < 0:
-        msg = f"{route.concurrency} requests at a time is not possible."
+    if route.concurrency < 0 or route.most_open < 0 or route.hold < 0:
+        msg = f"{route.name}: fewer than no requests or seconds are not possible."
         raise ValueError(msg)
 
 

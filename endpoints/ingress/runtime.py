@@ -142,3 +142,26 @@ def traffic_rows(answer: str) -> Iterator[tuple[str, Traffic]]:
         if "key" in fields:
             in_flight, requests = fields["conn_cur"], fields["http_req_cnt"]
             yield fields["key"], Traffic(int(in_flight), int(requests))
+
+
+def caller_rows(answer: str) -> Iterator[tuple[str, int]]:
+    """`show table`: "0x…: key=DIGEST use=… http_req_cnt=…" a line."""
+    for line in answer.splitlines():
+        fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
+        if "key" in fields:
+            yield fields["key"], int(fields["http_req_cnt"])
+
+
+def slot_sessions(answer: str) -> dict[str, int]:
+    """`show stat -1 2 -1`: requests that are at a replica now, by slot."""
+    head, *lines = answer.removeprefix("# ").splitlines() or [""]
+    if not head.startswith("pxname"):
+        return {}
+    columns = head.split(",")
+    wanted = itemgetter(*map(columns.index, ("pxname", "qcur", "scur")))
+    return {
+        slot: int(sessions) - int(queued)
+        for slot, queued, sessions in (
+            wanted(line.split(",")) for line in lines if line
+        )
+    }

@@ -21,10 +21,12 @@ class Setup:
 
     folder holds the configuration and its maps; socket is the runtime socket's path.
     binds are addresses to listen on; console_hosts are the hosts that lead to the
-    console. cookies never reach a replica. slots and servers say how many endpoints
-    there is room for, and how many replicas each may have, those still finishing
-    requests included. connections is the most there may be at once; per_endpoint the
-    most requests one endpoint may have open. Times are HAProxy's ("120s").
+    console. cookies never reach a replica, nor does pass_cookie, which lets a browser
+    in at one endpoint's host. worker_socket is where a replica is asked for,
+    hold_seconds how long a request waits for it where its endpoint says nothing. slots
+    and servers say how many endpoints there is room for, and how many replicas each
+    may have, those still finishing requests included. connections is the most there
+    may be at once. Times are HAProxy's ("120s").
     """
 
     folder: Path
@@ -36,11 +38,13 @@ class Setup:
     scheme: str
     web_socket: str
     cookies: tuple[str, ...]
+    pass_cookie: str
+    worker_socket: str
     slots: int
     servers: int
     threads: int = 2
     connections: int = 2000
-    per_endpoint: int = 2000
+    hold_seconds: int = 300
     client_timeout: str = "120s"
     queue_timeout: str = "60s"
 
@@ -60,6 +64,8 @@ def setup_from_settings() -> Setup:
         scheme=scheme,
         web_socket=settings.ALIGHT_WEB_SOCKET,
         cookies=(settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME),
+        pass_cookie=settings.ALIGHT_PASS_COOKIE,
+        worker_socket=settings.ALIGHT_WORKER_SOCKET,
         slots=settings.ALIGHT_INGRESS_SLOTS,
         servers=settings.ALIGHT_INGRESS_SERVERS,
         threads=min(4, os.cpu_count() or 1),

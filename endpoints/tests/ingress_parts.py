@@ -43,6 +43,8 @@ def setup_in(folder, **changes):
         scheme="http",
         web_socket=str(folder / "web.sock"),
         cookies=COOKIES,
+        pass_cookie="alight_pass",
+        worker_socket=str(folder / "worker.sock"),
         slots=6,
         servers=3,
         connections=200,
@@ -260,3 +262,40 @@ async def eventually(look, wanted):
         while (now := look()) != wanted:  # noqa: ASYNC110 (HAProxy has no event)
             await asyncio.sleep(0.01)
     return now
+
+
+class Worker:
+    """Where HAProxy asks for replicas: notes who was woken, and does what it is told.
+
+    `on_wake(name)` runs at each call; `woken` are the names, in order.
+    """
+
+    def __init__(self):
+        self.woken = []
+        self.asked = asyncio.Semaphore(0)
+        self.on_wake = lambda name: None
+
+    async def start(self, path):
+        app = web.Application()
+        app.router.add_post("/wake", self._wake)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.UnixSite(self._runner, path).start()
+
+    async def stop(self):
+        await self._runner.cleanup()
+
+    async def _wake(self, request):
+        name = (await request.json())["name"]
+        self.woken.append(name)
+        await asyncio.to_thread(self.on_wake, name)
+        self.asked.release()
+        return web.json_response({})
+
+
+@pytest.fixture
+async def worker(haproxy):
+    one = Worker()
+    await one.start(haproxy.setup.worker_socket)
+    yield one
+    await one.stop()

@@ -404,8 +404,8 @@ async def test_waiting_in_line_has_an_end(backend):
 
 async def test_an_endpoint_has_so_many_requests_and_no_more(backend):
     replica = await backend("one")
-    with running(per_endpoint=1) as haproxy:
-        haproxy.ingress.apply(public("art", replica.upstream()))
+    with running() as haproxy:
+        haproxy.ingress.apply(public("art", replica.upstream(), most_open=1))
         haproxy.ingress.apply(public("chat", replica.upstream()))
         async with Visitor(haproxy) as visitor:
             held = asyncio.create_task(visitor.get("art", "/hold"))
@@ -423,22 +423,40 @@ async def test_an_endpoint_has_so_many_requests_and_no_more(backend):
 
 @pytest.mark.parametrize(
     ("state", "retry"),
-    [("starting", "2"), ("paused", None), ("failed", None), ("idle", None)],
+    [("starting", "5"), ("paused", None), ("failed", None), ("idle", "5")],
 )
 async def test_an_endpoint_without_replicas_says_why(ingress, visitor, state, retry):
-    ingress.apply(public("art", state=state))
+    ingress.apply(public("art", state=state, hold=0))
     status, headers, text = await visitor.get("art")
     assert (status, headers.get("Retry-After")) == (503, retry)
     assert headers["Content-Type"] == "application/json"
     assert headers["Cache-Control"] == "no-store"
     error = json.loads(text)["error"]
     assert (error["code"], error["endpoint"]) == (state, "art")
+
+
+@pytest.mark.parametrize("state", ["starting", "idle", "paused", "failed"])
+async def test_a_browser_sees_a_page_that_says_why(ingress, visitor, state):
+    ingress.apply(public("art", state=state))
     status, headers, page = await visitor.get("art", Accept="text/html,*/*;q=0.8")
-    assert (status, headers.get("Retry-After")) == (503, retry)
+    coming = state in {"starting", "idle"}
+    assert (status, headers.get("Retry-After")) == (503, "2" if coming else None)
     assert headers["Content-Type"] == "text/html; charset=utf-8"
     assert headers["Content-Security-Policy"] == content_security_policy()
     assert "<p class=name>art</p>" in page
-    assert ("http-equiv=refresh" in page) == (state == "starting")
+    assert ("data-code=waiting" in page) == coming
+    assert ("<script>" in page) == (state != "paused")
+
+
+async def test_a_failure_says_why_in_both_spellings(ingress, visitor):
+    why = "It exited with “137” & <nothing> more."
+    ingress.apply(public("art", state="failed", reason=why))
+    error = json.loads((await visitor.get("art"))[2])["error"]
+    assert (error["code"], error["reason"]) == ("failed", why)
+    page = (await visitor.get("art", Accept="text/html"))[2]
+    assert "It exited with “137” &amp; &lt;nothing&gt; more.</p>" in page
+    ingress.apply(public("art", state="failed"))
+    assert json.loads((await visitor.get("art"))[2])["error"]["reason"] == ""
 
 
 async def test_a_browser_sees_a_page_for_every_refusal(ingress, visitor, backend):
@@ -447,7 +465,6 @@ async def test_a_browser_sees_a_page_for_every_refusal(ingress, visitor, backend
     ingress.apply(public("chat", replica.upstream()))
     for name, path, status in (
         ("nobody", "/", 404),
-        ("art", "/", 401),
         ("chat", "/leave", 502),
         ("localhost", "/", 503),
     ):

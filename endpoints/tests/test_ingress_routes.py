@@ -1,5 +1,7 @@
 """From what HAProxy holds and what is wanted to its commands."""
 
+import base64
+
 import pytest
 
 from endpoints.ingress.base import Grant, IngressFull, Upstream
@@ -7,6 +9,7 @@ from endpoints.ingress.routes import (
     GRANTS,
     HOSTS,
     PUBLIC,
+    REASONS,
     SLOTS,
     Draft,
     Place,
@@ -47,6 +50,8 @@ def test_a_new_host_leads_somewhere_only_when_all_else_is_in_place():
     assert commands(route, FREE, empty_tables()) == [
         "add map grants.map AA/art 4102444800",
         "add map states.map art starting",
+        "add map holds.map art 300",
+        "add map limits.map art 2000",
         "set server e0000/s1 addr 172.17.0.2 port 7860",
         "set maxconn server e0000/s1 4",
         "add map upstreams.map e0000/s1 1.1",
@@ -54,6 +59,44 @@ def test_a_new_host_leads_somewhere_only_when_all_else_is_in_place():
         "add map slots.map art e0000",
         "add map hosts.map art.localhost art",
     ]
+
+
+def test_a_reason_is_there_while_it_holds():
+    failed = public("art", state="failed", reason="It “ended” & <died>.")
+    held = settled(failed)
+    spelled = {
+        key: base64.b64decode(text).decode() for key, text in held[REASONS].items()
+    }
+    assert spelled == {
+        "art.html": "It “ended” &amp; &lt;died&gt;.",
+        "art.json": "It “ended” & <died>.",
+    }
+    said = commands(public("art", reason="It “ended” & <died>."), FREE, held)
+    assert [c for c in said if "reasons" in c] == [
+        "del map reasons.map art.html",
+        "del map reasons.map art.json",
+    ]
+    draft = Draft(held)
+    draft.forget("art")
+    assert not draft.tables[REASONS]
+
+
+def test_a_grant_is_added_alone_and_taken_everywhere():
+    held = settled(private("art"))
+    draft = Draft(held)
+    draft.admit("art", Grant("AA", 7))
+    draft.admit("nobody", Grant("AA", 7))
+    assert draft.commands == ["add map grants.map AA/art 7"]
+    held[GRANTS] |= {"AA/art": "7", "AA/chat": "7", "BB/art": "7"}
+    draft = Draft(held)
+    draft.expel({"AA"})
+    assert draft.tables[GRANTS] == {"BB/art": "7"}
+
+
+def test_a_grant_whose_end_moves_is_set_anew():
+    held = settled(private("art", grants=(Grant("AA", 7),)))
+    said = commands(private("art", grants=(Grant("AA", 9),)), FREE, held)
+    assert said == ["set map grants.map AA/art 9"]
 
 
 def test_nothing_is_said_twice():
@@ -169,6 +212,8 @@ def test_forgetting_shuts_the_door_first_and_cuts_nobody_off():
         "del map grants.map AA/art",
         "set server e0000/s1 state maint",
         "del map states.map art",
+        "del map holds.map art",
+        "del map limits.map art",
         "del map slots.map art",
     ]
 

@@ -1,0 +1,79 @@
+"""How HAProxy counts answers, and how its counters read. Pure.
+
+One row of the table `answers` for each endpoint, with an array of counters: one for
+each bucket of BOUNDS and for longer, five for the classes of status, one for requests
+that were held for a start.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from endpoints.ingress.base import BOUNDS, Answers
+
+_BUCKETS = len(BOUNDS) + 1
+_CLASSES = 5
+_HELD = _BUCKETS + _CLASSES
+COUNTERS = _HELD + 1
+# Which of a request's three sticky counters this table is.
+_COUNTER = 1
+
+_FIELD = re.compile(r"gpc(\d+)=(\d+)")
+
+
+def rules() -> str:
+    """Rules that count an answer of a replica, in the frontend's response rules."""
+    lines = ["  http-response set-var(txn.took) date(0,us),sub(txn.began) if counted"]
+    for number, bound in enumerate(BOUNDS):
+        micros = round(bound * 1_000_000)
+        lines.append(f"  acl within_{number} var(txn.took) -m int lt {micros}")
+    for number in range(_BUCKETS):
+        # The first bound it is within: one comparison for all but the last rule.
+        above = f" !within_{number - 1}" if number else ""
+        within = f" within_{number}" if number < len(BOUNDS) else ""
+        lines.append(f"  http-response {_add(number)} if counted{above}{within}")
+    for hundreds in range(1, _CLASSES + 1):
+        low, high = hundreds * 100, hundreds * 100 + 99
+        condition = f"counted {{ status {low}:{high} }}"
+        lines.append(f"  http-response {_add_class(hundreds)} if {condition}")
+    return "\n".join(lines)
+
+
+def count_own(status: int, condition: str) -> str:
+    """The rule that counts an answer of the ingress itself."""
+    return f"  http-request {_add_class(status // 100)} if {condition}"
+
+
+def count_held(condition: str) -> str:
+    """The rule that counts a request which has to wait for a start."""
+    return f"  http-request {_add(_HELD)} if {condition}"
+
+
+def answers_rows(answer: str) -> Iterator[tuple[str, Answers]]:
+    """`show table answers`: "0x…: key=NAME use=… gpc0=… gpc1=…" a line."""
+    for line in answer.splitlines():
+        name = line.partition("key=")[2].partition(" ")[0]
+        if not name:
+            continue
+        counts = dict.fromkeys(range(COUNTERS), 0)
+        counts |= {int(number): int(count) for number, count in _FIELD.findall(line)}
+        one, two, three, four, five = (
+            counts[_BUCKETS + number] for number in range(_CLASSES)
+        )
+        yield (
+            name,
+            Answers(
+                classes=(one, two, three, four, five),
+                buckets=tuple(counts[number] for number in range(_BUCKETS)),
+                held=counts[_HELD],
+            ),
+        )
+
+
+def _add(counter: int) -> str:
+    return f"sc-inc-gpc({counter},{_COUNTER})"
+
+
+def _add_class(hundreds: int) -> str:
+    return _add(_BUCKETS + hundreds - 1)

@@ -1,0 +1,76 @@
+-- Requests for an endpoint without a replica: wake it, and hold them until one is ready.
+-- Arguments: the worker's socket; seconds a request is held where nothing else is said.
+-- docs/ingress.md tells the rules; routes.py writes the maps.
+
+local worker, usual = ...
+local states = Map.new("states.map", Map._str)
+local holds = Map.new("holds.map", Map._str)
+local slots = Map.new("slots.map", Map._str)
+
+-- The longest that any request may ask to be held, in seconds.
+local LONGEST = 3600
+-- Seconds until the worker is told again that somebody waits: it may have been away.
+local AGAIN, AFTER_FAILURE = 5, 1
+
+-- When each endpoint's wake is due next, as this thread knows it.
+local due = {}
+
+local function wake(name)
+  local now = core.now().sec
+  if (due[name] or 0) > now then return end
+  due[name] = now + AGAIN
+  local answer = core.httpclient():post{
+    url = "http://worker/wake",
+    dst = "unix@" .. worker,
+    headers = {["content-type"] = {"application/json"}},
+    body = '{"name":"' .. name .. '"}',
+    timeout = 2000,
+  }
+  if not answer or answer.status ~= 200 then due[name] = core.now().sec + AFTER_FAILURE end
+end
+
+-- Seconds since `began`.
+local function since(began)
+  local now = core.now()
+  return now.sec - began.sec + (now.usec - began.usec) / 1e6
+end
+
+-- Milliseconds to the next look: often while a quick start may be over any moment.
+local function pause(waited)
+  if waited < 3 then return 10 elseif waited < 30 then return 25 end
+  return 100
+end
+
+-- What is said to the request: "ready" (it goes on), or an answer's code.
+local function outcome(txn, name, waited, limit)
+  local slot, state = slots:lookup(name), states:lookup(name)
+  if not slot then return "unknown" end
+  if txn.f:nbsrv(slot) > 0 then
+    txn:set_var("txn.slot", slot)
+    return "ready"
+  end
+  if state == "paused" or state == "failed" then return state end
+  if waited >= limit then return state == "idle" and "idle" or "starting" end
+end
+
+core.register_action("hold", {"http-req"}, function(txn)
+  local name, began = txn:get_var("txn.name"), core.now()
+  local limit = tonumber(txn:get_var("txn.wait") or holds:lookup(name)) or tonumber(usual)
+  limit = math.min(math.max(limit, 0), LONGEST)
+  while true do
+    wake(name)
+    local waited = since(began)
+    local said = outcome(txn, name, waited, limit)
+    if said then
+      txn:set_var("txn.state", said)
+      return
+    end
+    -- Each look lets HAProxy end this when the client has left.
+    core.msleep(pause(waited))
+  end
+end, 0)
+
+-- For who is shown the waiting page instead.
+core.register_action("wake", {"http-req"}, function(txn)
+  wake(txn:get_var("txn.name"))
+end, 0)

@@ -1,0 +1,243 @@
+"""Requests for an endpoint that sleeps, through a real HAProxy."""
+
+import asyncio
+import hashlib
+import json
+
+import aiohttp
+import pytest
+
+from endpoints.ingress.base import Traffic
+from endpoints.tests.ingress_parts import (
+    Visitor,
+    Worker,
+    backend,
+    eventually,
+    haproxy,
+    public,
+    visitor,
+    worker,
+)
+
+__all__ = ["backend", "haproxy", "visitor", "worker"]
+
+pytestmark = pytest.mark.haproxy
+
+
+@pytest.fixture
+def ingress(haproxy):
+    return haproxy.ingress
+
+
+@pytest.fixture
+async def sleeping(ingress, worker, backend):
+    """“art” sleeps; a wake makes its one replica ready."""
+    replica = await backend("one")
+    ingress.apply(public("art", state="idle"))
+    worker.on_wake = lambda name: ingress.apply(public(name, replica.upstream()))
+    return replica
+
+
+def code_of(text):
+    return json.loads(text)["error"]["code"]
+
+
+async def test_a_request_wakes_it_and_is_answered(sleeping, worker, visitor):
+    assert await visitor.who("art") == "one"
+    assert worker.woken == ["art"]
+    assert await visitor.who("art") == "one"
+    assert worker.woken == ["art"]
+
+
+async def test_a_hundred_at_once_are_all_answered(sleeping, worker, visitor):
+    answers = await asyncio.gather(*(visitor.who("art") for _ in range(100)))
+    assert answers == ["one"] * 100
+    # Once for each thread of HAProxy at most.
+    assert set(worker.woken) == {"art"}
+    assert len(worker.woken) <= 2
+
+
+async def test_a_body_that_had_to_wait_arrives_as_it_was(sleeping, visitor):
+    body = hashlib.sha256(b"seed").digest() * (10 << 15)
+    async with visitor.call("art", "/echo", "POST", data=body) as answer:
+        told = json.loads(await answer.text())
+    assert told["size"] == len(body) == 10 << 20
+    assert told["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+async def test_a_websocket_waits_too(sleeping, visitor):
+    async with visitor.socket("art") as socket:
+        await socket.send_str("hello")
+        assert await socket.receive_str() == "one: hello"
+
+
+async def test_a_start_that_fails_is_answered_at_once(ingress, worker, visitor):
+    ingress.apply(public("art", state="idle", hold=600))
+    failed = public("art", state="failed", reason="It exited with code 3.")
+    worker.on_wake = lambda name: ingress.apply(failed)
+    status, headers, text = await visitor.get("art")
+    assert (status, code_of(text)) == (503, "failed")
+    assert json.loads(text)["error"]["reason"] == "It exited with code 3."
+
+
+async def test_pausing_or_deleting_ends_the_wait(ingress, worker, visitor):
+    for change, status, code in (
+        (lambda name: ingress.apply(public(name, state="paused")), 503, "paused"),
+        (ingress.forget, 404, "unknown"),
+    ):
+        ingress.apply(public(f"art-{code}", state="idle", hold=600))
+        worker.on_wake = change
+        found, _, text = await visitor.get(f"art-{code}")
+        assert (found, code_of(text)) == (status, code)
+
+
+async def test_the_wait_ends_at_the_endpoints_limit(ingress, worker, visitor):
+    ingress.apply(public("art", state="starting", hold=1))
+    status, headers, text = await visitor.get("art")
+    assert (status, headers["Retry-After"], code_of(text)) == (503, "5", "starting")
+
+
+async def test_a_request_says_itself_how_long_it_waits(ingress, worker, visitor):
+    ingress.apply(public("art", state="idle", hold=600))
+    status, _, text = await visitor.get("art", X_Alight_Wait="0")
+    assert (status, code_of(text)) == (503, "idle")
+    # It woke the endpoint all the same.
+    await worker.asked.acquire()
+
+
+@pytest.mark.parametrize("nonsense", ["soon", "-5", "1e400", "0x7fffffffffffffffff"])
+async def test_a_nonsense_wait_does_no_harm(sleeping, visitor, nonsense):
+    status, _, text = await visitor.get("art", X_Alight_Wait=nonsense)
+    assert status == 200 or code_of(text) == "idle"
+
+
+async def test_a_worker_that_is_away_only_means_waiting(haproxy, backend, visitor):
+    replica = await backend("one")
+    haproxy.ingress.apply(public("art", state="idle"))
+    asked = asyncio.create_task(visitor.who("art"))
+    await eventually(lambda: haproxy.ingress.traffic()["art"].in_flight, 1)
+    worker = Worker()
+    ready = public("art", replica.upstream())
+    worker.on_wake = lambda name: haproxy.ingress.apply(ready)
+    await worker.start(haproxy.setup.worker_socket)
+    assert await asked == "one"
+    await worker.stop()
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 5000], ids=["get", "post"])
+async def test_a_client_that_leaves_is_forgotten(haproxy, worker, body):
+    ingress = haproxy.ingress
+    ingress.apply(public("art", state="idle", hold=600))
+    async with Visitor(haproxy) as visitor:
+        method = "POST" if body else "GET"
+        call = visitor.call("art", "/echo", method, data=body or None)
+        asked = asyncio.create_task(call.__aenter__())
+        await eventually(lambda: ingress.traffic()["art"].in_flight, 1)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+    await eventually(lambda: ingress.traffic()["art"], Traffic(0, 1))
+
+
+async def test_those_who_wait_are_counted_as_in_flight(haproxy, worker, backend):
+    ingress = haproxy.ingress
+    replica = await backend("one")
+    ingress.apply(public("art", state="idle", hold=600))
+    async with Visitor(haproxy) as visitor:
+        asked = [asyncio.create_task(visitor.who("art")) for _ in range(5)]
+        await eventually(lambda: ingress.waiting(), {"art": 5})
+        assert ingress.traffic()["art"].in_flight == 5
+        ingress.apply(public("art", replica.upstream()))
+        assert await asyncio.gather(*asked) == ["one"] * 5
+    await eventually(lambda: ingress.traffic()["art"].in_flight, 0)
+    assert ingress.waiting() == {}
+    assert ingress.answers()["art"].held == 5
+
+
+async def test_a_browser_sees_the_waiting_page_and_wakes(ingress, worker, visitor):
+    ingress.apply(public("art", state="idle"))
+    for headers in ({}, {"Sec-Fetch-Mode": "navigate"}):
+        status, found, page = await visitor.get("art", Accept="text/html", **headers)
+        assert (status, found["Retry-After"]) == (503, "2")
+        assert "data-code=waiting" in page
+    await worker.asked.acquire()
+    assert set(worker.woken) == {"art"}
+    # The page is answered at once: a page that looks is no use of the endpoint.
+    assert ingress.traffic()["art"].in_flight == 0
+
+
+async def test_what_a_page_loads_is_held_like_any_request(sleeping, visitor):
+    headers = {"Accept": "text/html", "Sec-Fetch-Mode": "no-cors"}
+    async with visitor.call("art", "/who", headers=headers) as answer:
+        assert (answer.status, await answer.text()) == (200, "one")
+
+
+async def test_the_start_is_told_by_the_console_until_it_is_over(
+    haproxy, visitor, backend
+):
+    console = await backend("console", haproxy.setup.web_socket)
+    haproxy.ingress.apply(public("art", state="idle"))
+    status, _, text = await visitor.get("art", "/-/alight/start")
+    assert (status, text) == (404, "404: Not Found")
+    assert console.name == "console"
+    replica = await backend("one")
+    haproxy.ingress.apply(public("art", replica.upstream()))
+    status, _, text = await visitor.get("art", "/-/alight/start")
+    assert (status, json.loads(text)) == (200, {"state": "ready"})
+    assert haproxy.ingress.traffic()["art"].requests == 0
+
+
+async def test_requests_wait_in_line_where_a_replica_is_full(ingress, visitor, backend):
+    one, two = await backend("one"), await backend("two")
+    ingress.apply(public("art", one.upstream(), concurrency=1))
+    first = asyncio.create_task(visitor.get("art", "/hold"))
+    await one.reached.acquire()
+    others = [asyncio.create_task(visitor.who("art")) for _ in range(3)]
+    await eventually(lambda: ingress.waiting(), {"art": 3})
+    # A second replica takes over the line.
+    ingress.apply(public("art", one.upstream(), two.upstream(), concurrency=1))
+    assert await asyncio.gather(*others) == ["two"] * 3
+    one.release.set()
+    assert (await first)[0] == 200
+    assert ingress.waiting() == {}
+
+
+async def test_a_line_that_is_too_long_is_said(ingress, visitor, backend):
+    one = await backend("one")
+    ingress.apply(public("art", one.upstream(), concurrency=1, most_open=2))
+    held = [asyncio.create_task(visitor.get("art", "/hold")) for _ in range(2)]
+    await one.reached.acquire()
+    await eventually(lambda: ingress.traffic()["art"].in_flight, 2)
+    status, headers, text = await visitor.get("art")
+    assert (status, headers["Retry-After"], code_of(text)) == (429, "1", "busy")
+    one.release.set()
+    assert [answer[0] for answer in await asyncio.gather(*held)] == [200, 200]
+
+
+async def test_a_wake_between_stop_and_start_gives_no_error(
+    ingress, worker, visitor, backend
+):
+    """The last replica retires while requests come: each waits for the next one."""
+    one, two = await backend("one"), await backend("two")
+    ingress.apply(public("art", one.upstream()))
+    failed = []
+    done = asyncio.Event()
+
+    async def call():
+        while not done.is_set():
+            try:
+                status, _, text = await visitor.get("art")
+            except aiohttp.ClientError as error:
+                failed.append(repr(error))
+            else:
+                if status != 200:
+                    failed.append(text)
+
+    callers = [asyncio.create_task(call()) for _ in range(8)]
+    for replica in [two, one] * 5:
+        ready = public("art", replica.upstream())
+        worker.on_wake = lambda name, ready=ready: ingress.apply(ready)
+        await asyncio.to_thread(ingress.apply, public("art", state="idle"))
+        await worker.asked.acquire()
+    done.set()
+    await asyncio.gather(*callers)
+    assert failed == []
