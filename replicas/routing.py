@@ -37,7 +37,7 @@ def route_of(
     """The route to the ready ones among `replicas`, and to `opening`, which answered
     and becomes ready once its route is there."""
     replicas = list(replicas)
-    state = _state(endpoint)
+    state = state_of(endpoint)
     return Route(
         name=endpoint.name,
         host=endpoint.host,
@@ -60,7 +60,8 @@ def route_of(
     )
 
 
-def _state(endpoint: Endpoint) -> str:
+def state_of(endpoint: Endpoint) -> str:
+    """What holds while nobody answers: paused, failed, idle or starting."""
     if endpoint.paused:
         return "paused"
     state = _STATES.get(Phase(endpoint.phase), "starting")

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from endpoints import steps
 from endpoints.models import Endpoint, Event
+from endpoints.snippets import snippets_of
 from endpoints.steps import Reason
 from replicas import progress
 from replicas.fragments.rollouts import larger_tier, last_to_try, rollout_of
@@ -20,9 +21,11 @@ from replicas.page.bubbles import bubbles
 from replicas.page.facts import HISTORY_REASONS, Facts, Seen, Usual, usual_times
 from replicas.page.readout import readout
 from replicas.page.ribbons import ribbons
+from replicas.page.starting import start_of
 from replicas.page.tiers import tier_words
 from replicas.page.timeline import dialog
 from replicas.page.track import track
+from replicas.routing import state_of
 from replicas.states import ReplicaState
 
 # Enough for a replica that crashed many times; older lines are in its log.
@@ -73,6 +76,7 @@ def endpoint_context(endpoint: Endpoint, *, replica_id: int | None) -> dict[str,
         "url_note": details.url_note(endpoint, said, answered_before=answered),
         "settings": details.configuration(endpoint),
         "revision": revisions.in_use(revision, way, now) if revision else (),
+        "snippets": snippets_of(endpoint.url, endpoint.container, endpoint.public),
         "deeds": details.activity(own[:ACTIVITY_SHOWN], now),
         "earlier": details.earlier(
             [r for r in shown if r.state == ReplicaState.STOPPED][:EARLIER_SHOWN], now
@@ -81,6 +85,20 @@ def endpoint_context(endpoint: Endpoint, *, replica_id: int | None) -> dict[str,
     if replica_id is not None:
         context["dialog"] = _dialog(facts, shown, told, replica_id)
     return context
+
+
+def waiting_context(endpoint: Endpoint) -> dict[str, Any]:
+    """What somebody is told who waits at its URL; for the page that looks each second.
+    `start` is a Start."""
+    replicas = endpoint.replicas.alive().select_related("revision__tier")
+    alive = list(replicas.prefetch_related("gpus").order_by("number", "id"))
+    facts = Facts(
+        endpoint=endpoint,
+        now=timezone.now(),
+        replicas=_seen(alive, _events_of(endpoint, [r.pk for r in alive])),
+        usual=_usual_of(endpoint, alive),
+    )
+    return {"start": start_of(facts, state_of(endpoint))}
 
 
 def _replicas_of(endpoint: Endpoint, replica_id: int | None) -> list[Replica]:
