@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 from django.db.models import JSONField, OuterRef, Q, Subquery
 
@@ -24,7 +23,7 @@ from replicas.metrics.series import (
 from replicas.models import Sample
 
 # Seconds after its end until a span can be expected to be there.
-_LAG = 2
+_LAG = 3
 
 
 def read(endpoint_id: int, seconds: int, now: datetime) -> Series:
@@ -46,9 +45,9 @@ def read_many(
     before = _before(endpoint_ids, step, begin)
     series = {}
     for endpoint_id in endpoint_ids:
-        made, last = before.get(endpoint_id, (None, {"e": 1}))
+        made, silent = before.get(endpoint_id, (None, True))
         rows = _with_newest(found[endpoint_id], step)
-        points = grid(rows, begin, end, step, silent=bool(last.get("e")), since=made)
+        points = grid(rows, begin, end, step, silent=silent, since=made)
         series[endpoint_id] = Series(begin, step, tuple(points))
     return series
 
@@ -82,16 +81,25 @@ def _rows(
 
 def _before(
     endpoint_ids: Collection[int], step: int, begin: datetime
-) -> dict[int, tuple[datetime, Mapping[str, Any]]]:
-    """When it was made, and the data of its last row before `begin`."""
+) -> dict[int, tuple[datetime, bool]]:
+    """When it was made, and whether its last row before `begin` says that nothing went
+    on. So does having none."""
     last = Sample.objects.filter(endpoint=OuterRef("pk"), step=step, at__lt=begin)
     data = last.order_by("-at").values("data")[:1]
-    rows = Endpoint.objects.filter(pk__in=endpoint_ids).order_by()
+    rows = Endpoint.objects.filter(pk__in=list(endpoint_ids)).order_by()
     known = rows.annotate(before=Subquery(data, output_field=JSONField()))
     return {
-        endpoint_id: (made, before or {"e": 1})
+        endpoint_id: (made, before is None or bool(before.get("e")))
         for endpoint_id, made, before in known.values_list("pk", "created_at", "before")
     }
+
+
+def ended(
+    endpoint_ids: Collection[int], step: int, before: datetime
+) -> dict[int, bool]:
+    """By endpoint: whether its last row before then says that nothing went on."""
+    found = _before(endpoint_ids, step, before)
+    return {endpoint_id: silent for endpoint_id, (_, silent) in found.items()}
 
 
 def _with_newest(rows: Mapping[int, Rows], step: int) -> Rows:
