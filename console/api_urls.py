@@ -4,6 +4,7 @@ from django.urls import path, re_path
 
 from console.schema import Nothing, Schema
 from endpoints import api as endpoints
+from endpoints import share_api as access
 from endpoints import vault_api as vault
 from endpoints import volume_api as volumes
 from replicas.api import endpoints as replicas
@@ -23,6 +24,13 @@ urlpatterns = [
         "endpoint/<slug:name>/revisions/<int:revision>/rollback",
         revisions.RollBack.as_view(),
     ),
+    path("endpoint/<slug:name>/share-links", access.ShareLinks.as_view()),
+    path(
+        "endpoint/<slug:name>/share-links/<int:link_id>",
+        access.ShareLinkDetail.as_view(),
+    ),
+    path("tokens", access.Tokens.as_view()),
+    path("tokens/<int:key_id>", access.TokenDetail.as_view()),
     path("events/<slug:name>", endpoints.Events.as_view()),
     path("events/<slug:name>/stream", endpoints.EventStream.as_view()),
     path("logs/<slug:name>", logs.Logs.as_view()),

@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("endpoints.urls")),
     path("", include("replicas.urls")),
     path("v1/", include("console.api_urls")),
+    path("-/alight/", include("console.edge_urls")),
     path("admin/", admin.site.urls),
 ]
 

@@ -29,6 +29,13 @@ class SignIn(LoginView):
     template_name = "console/login.html"
     redirect_authenticated_user = True
 
+    def get_success_url(self) -> str:
+        """On from here; a form may not lead to another host, as a hand-over does."""
+        url = super().get_success_url()
+        if not url.startswith("/hand-over/"):
+            return url
+        return f"{url}{'&' if '?' in url else '?'}signed-in=1"
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         refusal = "That name and password do not match. Check both and try again."
         return super().get_context_data(bubbles=BUBBLES, refusal=refusal, **kwargs)

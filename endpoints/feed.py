@@ -33,8 +33,8 @@ def may_listen(
     endpoint_id: int, user: AbstractBaseUser | AnonymousUser, key: AccessKey | None
 ) -> bool:
     """Whether the endpoint is still there and theirs, and they may still ask."""
-    unrevoked = AccessKey.objects.filter(revoked_at=None)
-    if key is not None and not unrevoked.filter(pk=key.pk).exists():
+    usable = AccessKey.objects.usable()
+    if key is not None and not usable.filter(pk=key.pk).exists():
         return False
     # Read again: a stream may be older than what this person may do.
     people = get_user_model().objects.filter(is_active=True)

@@ -34,7 +34,7 @@ def _tokens_for_all(owners: set[int]) -> defaultdict[int, set[Grant]]:
     found: defaultdict[int, set[Grant]] = defaultdict(set)
     keys = AccessKey.objects.usable().filter(owner_id__in=owners)
     for key in keys.exclude(scope=Scope.CALL_SOME):
-        found[key.owner_id].add(_grant(key.digest, key.expires_at))
+        found[key.owner_id].add(grant(key.digest, key.expires_at))
     return found
 
 
@@ -44,8 +44,7 @@ def _tokens_for_some(owners: set[int]) -> defaultdict[tuple[int, int], set[Grant
     keys = AccessKey.objects.usable().filter(owner_id__in=owners, scope=Scope.CALL_SOME)
     for key in keys.prefetch_related("endpoints"):
         for endpoint in key.endpoints.all():
-            grant = _grant(key.digest, key.expires_at)
-            found[endpoint.pk, key.owner_id].add(grant)
+            found[endpoint.pk, key.owner_id].add(grant(key.digest, key.expires_at))
     return found
 
 
@@ -58,9 +57,10 @@ def _passes(endpoints: set[int]) -> defaultdict[int, set[Grant]]:
             ends = min(
                 one.expires_at, one.link.expires_at if one.link else one.expires_at
             )
-            found[one.endpoint_id].add(_grant(one.digest, ends))
+            found[one.endpoint_id].add(grant(one.digest, ends))
     return found
 
 
-def _grant(digest: str, ends: datetime | None) -> Grant:
+def grant(digest: str, ends: datetime | None) -> Grant:
+    """What the ingress is told of one; `ends` is None for one that does not end."""
     return Grant(digest, NEVER if ends is None else min(int(ends.timestamp()), NEVER))

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
-from endpoints import signals
-from endpoints.models import AccessKey, Endpoint
+from endpoints import gate, signals
+from endpoints.grants import grant
+from endpoints.models import AccessKey, Endpoint, EndpointQuerySet, Scope, ShareLink
 
 PREFIX = "alt_"
 # last_used_at is for people; writing it on each request would cost a write per call.
 _USED_RESOLUTION = timedelta(minutes=1)
+# Endpoints at which a new token counts before the answer with it is sent. Whoever has
+# more finds it at the others as soon as the worker has looked.
+_AT_ONCE = 20
 
 
 def digest_of(token: str) -> str:
@@ -28,8 +33,18 @@ def digest_of(token: str) -> str:
     return hashlib.sha256(f"Bearer {token}".encode()).hexdigest().upper()
 
 
-def make_token(owner: AbstractBaseUser, name: str) -> tuple[AccessKey, str]:
-    """A new token and its row. The text is returned here and never again."""
+def make_token(
+    owner: AbstractBaseUser,
+    name: str,
+    *,
+    scope: Scope = Scope.MANAGE,
+    endpoints: Iterable[Endpoint] = (),
+    expires_at: datetime | None = None,
+) -> tuple[AccessKey, str]:
+    """A new token and its row. The text is returned here and never again.
+
+    endpoints: those of the owner that one with the scope "call-some" may call.
+    """
     token = PREFIX + secrets.token_urlsafe(30)
     with transaction.atomic():
         key = AccessKey.objects.create(
@@ -38,7 +53,14 @@ def make_token(owner: AbstractBaseUser, name: str) -> tuple[AccessKey, str]:
             prefix=token[:8],
             last_four=token[-4:],
             digest=digest_of(token),
+            scope=scope,
+            expires_at=expires_at,
         )
+        if scope == Scope.CALL_SOME:
+            key.endpoints.set(endpoints)
+        private = _callable(key).filter(public=False)
+        names = private.values_list("name", flat=True)[:_AT_ONCE]
+        gate.admit(names, grant(key.digest, expires_at))
         _announce(key)
     return key, token
 
@@ -49,19 +71,51 @@ def revoke(key: AccessKey) -> bool:
         rows = AccessKey.objects.filter(pk=key.pk, revoked_at=None)
         if not rows.update(revoked_at=timezone.now()):
             return False
+        gate.expel({key.digest})
         _announce(key)
     return True
 
 
-def _announce(key: AccessKey) -> None:
-    """The ingress lists who may call each endpoint: look at the owner's again."""
+def _callable(key: AccessKey) -> EndpointQuerySet:
+    """The endpoints that its owner has and it may call."""
     owned = Endpoint.objects.alive().filter(owner_id=key.owner_id)
-    for endpoint_id in owned.values_list("pk", flat=True):
+    return owned.filter(access_keys=key) if key.scope == Scope.CALL_SOME else owned
+
+
+def _announce(key: AccessKey) -> None:
+    """The ingress lists who may call each endpoint: look at those again."""
+    for endpoint_id in _callable(key).values_list("pk", flat=True):
         signals.announce(endpoint_id)
 
 
+# --- Use ---------------------------------------------------------------------
+# What note_use was told the last time; None before the first.
+_counted: dict[str, int] | None = None
+
+
+def note_use(callers: Mapping[str, int]) -> None:
+    """Write down which tokens and share links were used, to the minute.
+
+    callers: requests by digest since the ingress began, as `Ingress.callers` tells.
+    What changed since the last call of this function was used; at its first call in a
+    process only "never" can be corrected.
+    """
+    global _counted
+    before, _counted = _counted, dict(callers)
+    used = [d for d, count in callers.items() if count != (before or {}).get(d, 0)]
+    if not used:
+        return
+    now = timezone.now()
+    stale = Q(last_used_at=None)
+    if before is not None:
+        stale |= Q(last_used_at__lt=now - _USED_RESOLUTION)
+    AccessKey.objects.filter(stale, digest__in=used).update(last_used_at=now)
+    links = ShareLink.objects.filter(pass__digest__in=used).values("pk")
+    ShareLink.objects.filter(stale, pk__in=links).update(last_used_at=now)
+
+
 class BearerAuthentication(BaseAuthentication):
-    """`Authorization: Bearer alt_…` for the REST API."""
+    """`Authorization: Bearer alt_…` for the REST API; the scope "manage" only."""
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, object] | None:
         header = request.headers.get("Authorization", "")
@@ -83,6 +137,11 @@ class BearerAuthentication(BaseAuthentication):
             AccessKey.objects.filter(pk=key.pk).filter(
                 Q(last_used_at=None) | Q(last_used_at__lt=now - _USED_RESOLUTION)
             ).update(last_used_at=now)
+        if key.scope != Scope.MANAGE:
+            raise PermissionDenied(
+                "This token may call endpoints, not manage them. Make one that may "
+                "on the Tokens page."
+            )
         return key.owner, key
 
     def authenticate_header(self, request: Request) -> str:

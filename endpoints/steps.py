@@ -24,6 +24,8 @@ class Reason(StrEnum):
     ROLLOUT_STOPPED = "RolloutStopped"
     OPENED = "OpenedToPublic"
     CLOSED = "ClosedToPublic"
+    SHARED = "Shared"
+    UNSHARED = "ShareRevoked"
     SCALED = "Scaled"
     RESIZED = "Resized"
     WOKEN = "Woken"
@@ -105,6 +107,8 @@ REASONS: dict[Reason, Words] = {
     ),
     R.OPENED: Words("Opened to the public"),
     R.CLOSED: Words("Made private"),
+    R.SHARED: Words("Shared by a link"),
+    R.UNSHARED: Words("Share link revoked"),
     R.SCALED: Words("Scale changed"),
     R.RESIZED: Words("{old} → {new}"),
     R.WOKEN: Words("Woken"),

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from endpoints.views import clone, edit, image_check, templates, tokens, vault, volumes
+from endpoints.views import (
+    clone,
+    edit,
+    handing_over,
+    image_check,
+    templates,
+    tokens,
+    trying,
+    vault,
+    volumes,
+)
 
 app_name = "endpoints"
 urlpatterns = [
@@ -20,6 +30,8 @@ urlpatterns = [
         templates.save_template,
         name="save_template",
     ),
+    path("endpoints/<slug:name>/try/", trying.try_it, name="try"),
+    path("hand-over/<slug:name>/", handing_over.hand_over, name="hand_over"),
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/<int:key_id>/revoke/", tokens.revoke_token, name="revoke"),
     path("volumes/", volumes.volumes, name="volumes"),

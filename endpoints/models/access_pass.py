@@ -48,7 +48,11 @@ class PassQuerySet(models.QuerySet["Pass"]):
         link = models.Q(link=None) | models.Q(
             link__revoked_at=None, link__expires_at__gt=timezone.now()
         )
-        person = models.Q(user=None) | models.Q(user__is_active=True)
+        # As EndpointQuerySet.visible_to has it.
+        sees = models.Q(user__is_superuser=True) | models.Q(
+            user_id=models.F("endpoint__owner_id")
+        )
+        person = models.Q(user=None) | models.Q(user__is_active=True) & sees
         return self.filter(
             link, person, ended_at=None, expires_at__gt=timezone.now()
         ).exclude(digest=None)

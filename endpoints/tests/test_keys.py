@@ -6,13 +6,23 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.test import APIRequestFactory
 
-from endpoints import signals
-from endpoints.keys import BearerAuthentication, digest_of, make_token, revoke
-from endpoints.models import AccessKey
+from endpoints import sharing, signals
+from endpoints.grants import grants_of
+from endpoints.keys import (
+    BearerAuthentication,
+    digest_of,
+    make_token,
+    note_use,
+    revoke,
+)
+from endpoints.models import AccessKey, Pass, Scope
 from endpoints.tests.factories import EndpointFactory, UserFactory
+from endpoints.tests.gates import at_once, gates
+
+__all__ = ["at_once", "gates"]
 
 pytestmark = pytest.mark.django_db
 
@@ -123,3 +133,156 @@ def test_the_command_prints_only_the_token(capsys, people):
     assert ask(f"Bearer {token}")[0] == admin
     with pytest.raises(CommandError, match='There is no user "grace"'):
         call_command("make_token", "ci", user="grace")
+
+
+# --- Scopes and ends -------------------------------------------------------------
+@pytest.fixture
+def art(alice, gates):
+    endpoint = EndpointFactory(name="art", owner=alice)
+    gates.open(endpoint)
+    return endpoint
+
+
+@pytest.fixture
+def chat(alice, gates):
+    endpoint = EndpointFactory(name="chat", owner=alice)
+    gates.open(endpoint)
+    return endpoint
+
+
+def listed(endpoint):
+    """What the next sync would tell the ingress."""
+    return {grant.digest for grant in grants_of(endpoint)}
+
+
+@pytest.mark.parametrize("scope", [Scope.MANAGE, Scope.CALL_ALL])
+def test_a_token_for_all_calls_all_at_once(alice, art, chat, gates, at_once, scope):
+    key, _ = at_once(make_token, alice, "ci", scope=scope)
+    for endpoint in (art, chat):
+        assert gates.let_in(endpoint) == listed(endpoint) == {key.digest}
+
+
+def test_a_token_for_some_calls_those(alice, art, chat, gates, at_once, rung):
+    key, _ = at_once(make_token, alice, "ci", scope=Scope.CALL_SOME, endpoints=[art])
+    assert gates.let_in(art) == listed(art) == {key.digest}
+    assert gates.let_in(chat) == listed(chat) == set()
+    assert rung == [art.pk]
+
+
+def test_someone_elses_endpoint_stays_shut(bob, art, gates, at_once):
+    at_once(make_token, bob, "ci", scope=Scope.CALL_SOME, endpoints=[art])
+    at_once(make_token, bob, "ci", scope=Scope.CALL_ALL)
+    assert gates.let_in(art) == listed(art) == set()
+
+
+def test_a_revoked_token_is_out_at_once(alice, art, chat, gates, at_once):
+    kept, _ = at_once(make_token, alice, "kept")
+    key, _ = at_once(make_token, alice, "ci")
+    at_once(revoke, key)
+    for endpoint in (art, chat):
+        assert gates.let_in(endpoint) == listed(endpoint) == {kept.digest}
+
+
+def test_a_token_is_revoked_while_the_ingress_is_away(alice, art, gates, at_once):
+    key, _ = at_once(make_token, alice, "ci")
+    gates.ingress.reachable = False
+    assert at_once(revoke, key)
+    assert listed(art) == set()
+
+
+def test_the_ingress_is_told_when_a_token_ends(alice, art, gates, at_once):
+    ends = timezone.now() + timedelta(days=1)
+    key, _ = at_once(make_token, alice, "ci", expires_at=ends)
+    assert gates.until(art, key.digest) == int(ends.timestamp())
+
+
+def test_an_expired_token(alice, art, time_machine):
+    ends = timezone.now() + timedelta(days=1)
+    key, token = make_token(alice, "ci", expires_at=ends)
+    assert ask(f"Bearer {token}") == (alice, key)
+    time_machine.move_to(ends, tick=False)
+    assert listed(art) == set()
+    with pytest.raises(AuthenticationFailed):
+        ask(f"Bearer {token}")
+
+
+@pytest.mark.parametrize("scope", [Scope.CALL_ALL, Scope.CALL_SOME])
+def test_a_token_that_only_calls_manages_nothing(alice, scope):
+    _, token = make_token(alice, "ci", scope=scope)
+    with pytest.raises(PermissionDenied, match="may call endpoints, not manage them"):
+        ask(f"Bearer {token}")
+
+
+@pytest.mark.parametrize("path", ["account", "endpoints", "tokens", "templates"])
+def test_the_api_says_so(client, alice, path):
+    _, token = make_token(alice, "ci", scope=Scope.CALL_ALL)
+    answer = client.get(f"/v1/{path}", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "permission_denied"
+    assert "Make one that may on the Tokens page" in answer.json()["error"]["message"]
+
+
+# --- Use ---------------------------------------------------------------------------
+@pytest.fixture
+def counting(monkeypatch):
+    """As in a process that has just begun."""
+    monkeypatch.setattr("endpoints.keys._counted", None)
+
+
+def used(row):
+    row.refresh_from_db()
+    return row.last_used_at
+
+
+def test_what_the_ingress_counts_is_use(alice, counting, time_machine):
+    start = timezone.now()
+    time_machine.move_to(start, tick=False)
+    one, _ = make_token(alice, "one")
+    two, _ = make_token(alice, "two")
+    note_use({})
+    note_use({one.digest: 3, "NOBODY": 1})
+    assert (used(one), used(two)) == (start, None)
+    time_machine.move_to(later := start + timedelta(minutes=2), tick=False)
+    note_use({one.digest: 3, two.digest: 1, "NOBODY": 9})
+    assert (used(one), used(two)) == (start, later)
+
+
+def test_an_ingress_that_began_anew_counts_from_the_beginning(
+    alice, counting, time_machine
+):
+    start = timezone.now()
+    time_machine.move_to(start, tick=False)
+    key, _ = make_token(alice, "ci")
+    note_use({key.digest: 8})
+    time_machine.move_to(later := start + timedelta(minutes=2), tick=False)
+    note_use({key.digest: 2})
+    assert used(key) == later
+
+
+def test_the_first_look_only_mends_never(alice, counting):
+    before = timezone.now() - timedelta(days=3)
+    known, _ = make_token(alice, "known")
+    AccessKey.objects.filter(pk=known.pk).update(last_used_at=before)
+    fresh, _ = make_token(alice, "fresh")
+    note_use({known.digest: 5, fresh.digest: 5})
+    assert used(known) == before
+    assert used(fresh) is not None
+
+
+def test_the_use_of_a_link_counts_too(alice, art, counting):
+    ends = timezone.now() + timedelta(days=1)
+    link, _ = sharing.share(art, alice, ends)
+    note_use({})
+    note_use({Pass.objects.get().digest: 1})
+    assert used(link) is not None
+
+
+def test_use_takes_the_same_queries_however_many(
+    alice, counting, django_assert_num_queries
+):
+    digests = [make_token(alice, str(number))[0].digest for number in range(30)]
+    note_use({})
+    with django_assert_num_queries(2):
+        note_use(dict.fromkeys(digests, 1))
+    with django_assert_num_queries(0):
+        note_use(dict.fromkeys(digests, 1))

@@ -1,0 +1,194 @@
+"""Passes: what a browser of somebody signed in to the console shows at an endpoint.
+
+A private endpoint's host sends a browser that shows nothing to the console. Who is
+signed in there gets a ticket, good once and for a minute, and takes it back to that
+host, which gives the cookie in exchange. The console's own cookie never goes there.
+
+A pass ends when its person signs out of that session, gets a new password, or may not
+see the endpoint any longer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from endpoints import gate
+from endpoints.grants import grant
+from endpoints.models import AccessKey, Endpoint, Pass, PassQuerySet
+
+TICKET_LIFE = timedelta(minutes=1)
+# Several tabs can be handed over at once; only the newest cookie is kept by a browser.
+_EACH_BROWSER = 4
+# Dead rows are kept for a while, to notice a browser that comes again and again.
+_KEPT = timedelta(hours=1)
+# So many tickets within so long: the browser does not keep the cookie.
+_TOO_MANY, _SOON = 6, timedelta(seconds=20)
+_LONGEST_PATH = 8000
+# What names the browser in the console's session; it goes when the session ends.
+_BROWSER = "pass_browser"
+
+
+@dataclass(frozen=True)
+class Admission:
+    """The cookie's value, and when it stops to count."""
+
+    cookie: str
+    until: datetime
+
+
+def digest_of(secret: str) -> str:
+    """Upper-case hex SHA-256, as HAProxy makes it of the cookie's value."""
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest().upper()
+
+
+def new_secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def own_path(text: str) -> str:
+    """`text` if it is a path (with query) of the same host, else "/"."""
+    fine = re.fullmatch(r"/(?![/\\])[^\x00-\x1f\x7f\\]*", text)
+    return text if fine and len(text) <= _LONGEST_PATH else "/"
+
+
+def browser_of(request: HttpRequest) -> str:
+    """Names this session of the console, also after its key was renewed."""
+    named: str = request.session.setdefault(_BROWSER, new_secret())
+    return digest_of(named)
+
+
+def hand_over(
+    endpoint: Endpoint, user: AbstractBaseUser, browser: str, until: datetime
+) -> str:
+    """A ticket for one browser of this person, who may see the endpoint.
+
+    browser: from `browser_of`. until: when the pass itself ends.
+    """
+    ticket = new_secret()
+    _prune(endpoint)
+    Pass.objects.create(
+        endpoint=endpoint,
+        user_id=user.pk,
+        session=browser,
+        ticket=digest_of(ticket),
+        expires_at=until,
+    )
+    return ticket
+
+
+def comes_again(endpoint: Endpoint, browser: str) -> bool:
+    """Whether this browser keeps asking: it does not keep the cookie it is given."""
+    soon = timezone.now() - _SOON
+    recent = Pass.objects.filter(
+        endpoint=endpoint, session=browser, created_at__gt=soon
+    )
+    return recent.count() >= _TOO_MANY
+
+
+def redeem(name: str, ticket: str) -> Admission | None:
+    """The pass for a ticket of the endpoint of this name; None when it is not good."""
+    now = timezone.now()
+    with transaction.atomic():
+        rows = Pass.objects.select_related("endpoint", "user")
+        found = rows.filter(
+            ticket=digest_of(ticket),
+            endpoint__name=name,
+            endpoint__deleting=False,
+            ended_at=None,
+            created_at__gt=now - TICKET_LIFE,
+            expires_at__gt=now,
+        ).first()
+        if found is None or found.user is None or not _may_see(found):
+            return None
+        cookie = new_secret()
+        digest = digest_of(cookie)
+        untaken = Pass.objects.filter(pk=found.pk, ticket=found.ticket, ended_at=None)
+        if not untaken.update(ticket=None, digest=digest):
+            return None
+        gate.admit([name], grant(digest, found.expires_at))
+        mine = Pass.objects.usable().filter(
+            endpoint=found.endpoint, session=found.session
+        )
+        _end(mine.order_by("-pk")[_EACH_BROWSER:])
+    return Admission(cookie, found.expires_at)
+
+
+def issue(endpoint: Endpoint, user: AbstractBaseUser, until: datetime) -> Admission:
+    """A pass without a browser: the console calls the endpoint for this person."""
+    cookie = new_secret()
+    digest = digest_of(cookie)
+    with transaction.atomic():
+        _prune(endpoint)
+        Pass.objects.create(
+            endpoint=endpoint, user_id=user.pk, digest=digest, expires_at=until
+        )
+        gate.admit([endpoint.name], grant(digest, until))
+    return Admission(cookie, until)
+
+
+# --- Ends --------------------------------------------------------------------
+def signed_out(request: HttpRequest | None, **_: Any) -> None:
+    """Receives Django's `user_logged_out`: ends what this session of theirs opened."""
+    named = request.session.get(_BROWSER) if request is not None else None
+    if named:
+        with transaction.atomic():
+            _end(Pass.objects.filter(session=digest_of(named), ended_at=None))
+
+
+_TELLING = frozenset({"password", "is_active", "is_superuser"})
+
+
+def person_changed(
+    instance: Any, created: bool, update_fields: Iterable[str] | None = None, **_: Any
+) -> None:
+    """Receives `post_save` of a person: ends what they may not open any longer."""
+    if created or (update_fields is not None and not _TELLING & set(update_fields)):
+        return
+    with transaction.atomic():
+        mine = Pass.objects.filter(user_id=instance.pk, ended_at=None)
+        # Set until the new password is saved, which is when sessions end too.
+        new_password = instance._password is not None
+        keep = Pass.objects.usable().filter(user_id=instance.pk).values("pk")
+        _end(mine if new_password else mine.exclude(digest=None).exclude(pk__in=keep))
+        if not instance.is_active:
+            tokens = AccessKey.objects.filter(owner_id=instance.pk)
+            gate.expel(set(tokens.values_list("digest", flat=True)))
+
+
+def end(admission: Admission) -> None:
+    """End one at once: what `issue` gave is not needed any longer."""
+    with transaction.atomic():
+        _end(Pass.objects.filter(digest=digest_of(admission.cookie), ended_at=None))
+
+
+def _end(rows: QuerySet[Pass]) -> None:
+    found = list(rows.values_list("pk", "digest"))
+    Pass.objects.filter(pk__in=[pk for pk, _ in found]).update(ended_at=timezone.now())
+    gate.expel({digest for _, digest in found if digest})
+
+
+def _may_see(one: Pass) -> bool:
+    person = one.user
+    if person is None or not person.is_active:
+        return False
+    return Endpoint.objects.visible_to(person).filter(pk=one.endpoint_id).exists()
+
+
+def _prune(endpoint: Endpoint) -> None:
+    """Delete the endpoint's passes and tickets that opened nothing for a while."""
+    now = timezone.now()
+    dead = Q(expires_at__lt=now) | Q(ended_at__isnull=False) | Q(digest=None)
+    old: PassQuerySet = Pass.objects.filter(dead, created_at__lt=now - _KEPT)
+    old.filter(endpoint=endpoint).delete()
