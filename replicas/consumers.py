@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 PING_SECONDS = 15
 # Between two drawings for one page; the last change is always drawn.
 PACE_SECONDS = 0.2
+# What the charts are made of is kept in spans of this length.
+CHARTS_SECONDS = 10
 
 SIGNED_OUT, NOT_YOURS, NOT_THERE = 4401, 4403, 4404
 
@@ -245,6 +247,8 @@ class EndpointConsumer(LiveConsumer):
 
     endpoint_id: int
     open_replica: int | None = None
+    charts_range: str | None = None
+    charts_sent = ""
     logs_task: asyncio.Task[None] | None = None
 
     async def enter(self) -> str:
@@ -276,10 +280,34 @@ class EndpointConsumer(LiveConsumer):
             wanted = wanted | fragments.DIALOG_FRAGMENTS
         return fragments.draw(wanted, context)
 
+    async def begin(self, have: Any) -> None:
+        await super().begin(have)
+        self.start(self.draw_charts())
+
+    async def draw_charts(self) -> None:
+        """They move along with the time, also when nothing else changes."""
+        while True:
+            await asyncio.sleep(CHARTS_SECONDS)
+            html = await self.charts()
+            if html != self.charts_sent:
+                self.charts_sent = html
+                await self.send_news("state", html={fragments.CHARTS: html})
+
+    @database_sync_to_async
+    def charts(self) -> str:
+        rows = Endpoint.objects.visible_to(self.user)
+        endpoint = rows.filter(pk=self.endpoint_id).first()
+        if endpoint is None:
+            raise Refused(NOT_THERE)
+        context = fragments.charts_context(endpoint, self.charts_range)
+        return fragments.draw(fragments.CHARTS_FRAGMENT, context)[fragments.CHARTS]
+
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         await super().receive_json(content, **kwargs)
         if not isinstance(content, dict) or not self.tasks:
             return
+        if "charts" in content:
+            self.charts_range, self.charts_sent = content["charts"], ""
         if "open" in content:
             opened = content["open"]
             self.open_replica = opened if isinstance(opened, int) else None

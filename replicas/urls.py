@@ -9,6 +9,7 @@ app_name = "replicas"
 urlpatterns = [
     path("endpoints/", pages.endpoint_list, name="list"),
     path("endpoints/<slug:name>/", pages.endpoint_page, name="endpoint"),
+    path("endpoints/<slug:name>/charts/", pages.charts, name="charts"),
     path("endpoints/<slug:name>/logs.txt", pages.logs, name="logs"),
     path(
         "endpoints/<slug:name>/replicas/<int:replica_id>/",

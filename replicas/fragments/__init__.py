@@ -10,17 +10,21 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
+from replicas.fragments.charts import charts_context
 from replicas.fragments.endpoint import endpoint_context
 from replicas.fragments.many import list_context, listed
 from replicas.fragments.rollouts import revision_lines, revisions_context
 from replicas.hardware import hardware_for
 
 __all__ = [
+    "CHARTS",
+    "CHARTS_FRAGMENT",
     "DIALOG",
     "DIALOG_FRAGMENTS",
     "ENDPOINT_FRAGMENTS",
     "HARDWARE_FRAGMENTS",
     "LIST_FRAGMENTS",
+    "charts_context",
     "draw",
     "endpoint_context",
     "hardware_context",
@@ -43,7 +47,10 @@ ENDPOINT_FRAGMENTS = {
         "ep-config",
         "ep-activity",
     )
-}
+} | {"ep-snippets": "endpoints/try_snippets.html"}
+# Drawn at its own pace: it follows the time, not the news.
+CHARTS = "ep-charts"
+CHARTS_FRAGMENT = {CHARTS: "replicas/charts.html"}
 DIALOG = "replica-detail"
 DIALOG_FRAGMENTS = {DIALOG: "replicas/dialog.html"}
 LIST_FRAGMENTS = {

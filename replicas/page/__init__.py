@@ -9,6 +9,10 @@ readout    one headline and one sentence for the endpoint, worst first
 bubbles    one per replica, and dotted slots up to the maximum
 track      the four steps under the bubbles
 timeline   the events of one replica, for its dialog
+spans      how far back charts look
+plans      which values a chart shows, in which words
+charts     the charts, ready to be put into the page
+plot       lines of numbers as pictures
 ribbons    the last hour, one line per replica
 tiers      hardware
 revisions  the numbered containers, and what each changed

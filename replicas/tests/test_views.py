@@ -130,7 +130,7 @@ def test_the_page_asks_a_fixed_number_of_questions(
         replica = ReplicaFactory(endpoint=drawing, number=number, ready=True)
         for reason in (Reason.WAITING, Reason.ASSIGNED, Reason.RUNNING):
             EventFactory(endpoint=drawing, replica_id=replica.pk, reason=reason)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):
         as_alice.get(url("endpoint"))
 
 

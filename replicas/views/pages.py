@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from endpoints import live
+from endpoints.forms.trying import form_for
 from replicas import fragments
 from replicas.logs import store
 from replicas.models import Replica
@@ -36,7 +37,17 @@ def endpoint_page(request: Request, name: str) -> HttpResponse:
     context = fragments.endpoint_context(endpoint, replica_id=None)
     hints = [asdict(hint) for hint in endpoint.container.hints]
     context |= {"seqs_json": json.dumps(seqs), "hints_json": json.dumps(hints)}
+    context |= fragments.charts_context(endpoint, request.GET.get("range"))
+    context["form"] = form_for(endpoint)
     return render(request, "replicas/endpoint.html", context)
+
+
+@require_GET
+def charts(request: Request, name: str) -> HttpResponse:
+    """The fragment with the charts of another `range`, for scripts."""
+    endpoint = endpoint_of(request, name)
+    context = fragments.charts_context(endpoint, request.GET.get("range"))
+    return render(request, fragments.CHARTS_FRAGMENT[fragments.CHARTS], context)
 
 
 @require_GET
