@@ -57,6 +57,11 @@ def example_of(spec: ContainerSpec) -> Example:
     return spec.example or Example("GET", spec.health_path or "/")
 
 
+def snippets_of(url: str, spec: ContainerSpec, public: bool) -> list[Snippet]:
+    """The snippets of an endpoint at `url` that runs this container."""
+    return snippets(Call(url, example_of(spec), not public), openai=spec.openai)
+
+
 def snippets(call: Call, *, openai: bool) -> list[Snippet]:
     """The request in each language; with OpenAI's client where it speaks to that."""
     found = [
@@ -220,7 +225,10 @@ def _body(call: Call, indent: int) -> str:
 def _literal(value: Any, depth: int) -> str:
     """The value in Python, its lines indented as the argument of a call."""
     if isinstance(value, dict) and value:
-        inside = [f"{k!r}: {_literal(v, depth + 1)}" for k, v in value.items()]
+        inside = [
+            f"{_literal(key, 0)}: {_literal(one, depth + 1)}"
+            for key, one in value.items()
+        ]
         return _block("{", inside, "}", depth, "    ")
     if isinstance(value, list) and value:
         inside = [_literal(one, depth + 1) for one in value]
