@@ -18,6 +18,7 @@ from replicas.runner.door import Door
 from replicas.runner.fetching import Fetcher
 from replicas.runner.finding import GpuFinder
 from replicas.runner.probing import Prober
+from replicas.runner.scaling import Autoscaler
 from replicas.runner.threads import in_thread
 from replicas.runner.volumes import VolumeKeeper
 from replicas.runner.watching import Watcher
@@ -58,6 +59,7 @@ class Runner:
                 helpers = [
                     group.create_task(self._listen()),
                     group.create_task(Watcher(streams).run()),
+                    group.create_task(Autoscaler().run()),
                     *(group.create_task(self._keep(part)) for part in components),
                 ]
                 await self.stop.wait()
