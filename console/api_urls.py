@@ -8,7 +8,7 @@ from endpoints import share_api as access
 from endpoints import vault_api as vault
 from endpoints import volume_api as volumes
 from replicas.api import endpoints as replicas
-from replicas.api import logs, revisions
+from replicas.api import logs, metrics, revisions
 from templates_app import api as templates
 
 urlpatterns = [
@@ -35,6 +35,7 @@ urlpatterns = [
     path("events/<slug:name>/stream", endpoints.EventStream.as_view()),
     path("logs/<slug:name>", logs.Logs.as_view()),
     path("logs/<slug:name>/stream", logs.LogStream.as_view()),
+    path("metrics/<slug:name>", metrics.Metrics.as_view()),
     path("instance-types", replicas.InstanceTypes.as_view()),
     path("public-endpoints", endpoints.PublicEndpoints.as_view()),
     path("volumes", volumes.Volumes.as_view()),

@@ -89,6 +89,8 @@ ALIGHT_SWEEP_SECONDS = envint("ALIGHT_SWEEP_SECONDS", 10)
 ALIGHT_STOP_GRACE = envint("ALIGHT_STOP_GRACE", 30)
 # Seconds open requests have to finish before a replica is stopped.
 ALIGHT_DRAIN_SECONDS = envint("ALIGHT_DRAIN_SECONDS", 30)
+# The same where only fewer replicas are needed, and nobody waits for its end.
+ALIGHT_SHRINK_SECONDS = envint("ALIGHT_SHRINK_SECONDS", 3600)
 # Requests of one endpoint that may wait in line beyond those its replicas take.
 ALIGHT_QUEUE_LIMIT = envint("ALIGHT_QUEUE_LIMIT", 500)
 # Whether containers reach the internet. Private networks they never reach.
@@ -101,6 +103,8 @@ ALIGHT_REPLICA_DENY = envnetworks("ALIGHT_REPLICA_DENY")
 ALIGHT_ISOLATION = envbool("ALIGHT_ISOLATION", default=True)
 # Bodies of requests that are answered later, and their answers.
 ALIGHT_ASYNC_DIR = Path(envstr("ALIGHT_ASYNC_DIR", str(ALIGHT_HOME / "async")))
+# Tokens that open /metrics to Prometheus, beside superusers' own.
+ALIGHT_METRICS_TOKEN = envsecrets("ALIGHT_METRICS_TOKEN", ALIGHT_HOME / "metrics_token")
 # Threads of the worker; each waits on the engine most of its time.
 ALIGHT_WORKER_THREADS = envint("ALIGHT_WORKER_THREADS", 8)
 # Every attempt's whole log, one file each.

@@ -3,12 +3,15 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from replicas.api.metrics import Prometheus
+
 urlpatterns = [
     path("", include("console.pages")),
     path("", include("templates_app.urls")),
     path("", include("endpoints.urls")),
     path("", include("replicas.urls")),
     path("v1/", include("console.api_urls")),
+    path("metrics", Prometheus.as_view()),
     path("-/alight/", include("console.edge_urls")),
     path("admin/", admin.site.urls),
 ]

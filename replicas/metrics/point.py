@@ -58,7 +58,7 @@ class Use:
 
     def to_json(self) -> list[float]:
         return [
-            round(self.seconds, 2),
+            round(self.seconds, 3),
             round(self.busy, 3),
             self.cores,
             round(self.memory.total),
