@@ -82,7 +82,9 @@ global
   maxconn {setup.connections}
   nbthread {setup.threads}
   hard-stop-after 24h
-  lua-load-per-thread "{_HOLD}" "{setup.worker_socket}" {setup.hold_seconds}
+  setenv ALIGHT_HOLD_WORKER "{setup.worker_socket}"
+  setenv ALIGHT_HOLD_SECONDS {setup.hold_seconds}
+  lua-load-per-thread "{_HOLD}"
   tune.lua.session-timeout 60s
   tune.bufsize 32768
   tune.http.maxhdr 200
@@ -132,7 +134,7 @@ store conn_cur,http_req_cnt
 # Answers by how long they took and by status: counting.py says which counter is what.
 backend answers from base
   stick-table type string len 64 size {_entries(setup)} expire 24h \
-store gpc({counting.COUNTERS})
+store {counting.STORED}
 
 # Requests by the digest of what their sender showed.
 backend callers from base

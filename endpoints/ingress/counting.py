@@ -19,6 +19,11 @@ COUNTERS = _HELD + 1
 # Which of a request's three sticky counters this table is.
 _COUNTER = 1
 
+# Which statuses of replicas the rules count. Other 5xx are in HAProxy's own counter of
+# failures, as are answers that never came.
+_STATUSES = {1: "100:199", 2: "200:299", 3: "300:399", 4: "400:499", 5: "501 505"}
+STORED = f"gpc({COUNTERS}),http_fail_cnt"
+
 _FIELD = re.compile(r"gpc(\d+)=(\d+)")
 
 
@@ -33,9 +38,8 @@ def rules() -> str:
         above = f" !within_{number - 1}" if number else ""
         within = f" within_{number}" if number < len(BOUNDS) else ""
         lines.append(f"  http-response {_add(number)} if counted{above}{within}")
-    for hundreds in range(1, _CLASSES + 1):
-        low, high = hundreds * 100, hundreds * 100 + 99
-        condition = f"counted {{ status {low}:{high} }}"
+    for hundreds, statuses in _STATUSES.items():
+        condition = f"counted {{ status {statuses} }}"
         lines.append(f"  http-response {_add_class(hundreds)} if {condition}")
     return "\n".join(lines)
 
@@ -51,20 +55,21 @@ def count_held(condition: str) -> str:
 
 
 def answers_rows(answer: str) -> Iterator[tuple[str, Answers]]:
-    """`show table answers`: "0x…: key=NAME use=… gpc0=… gpc1=…" a line."""
+    """`show table answers`: "0x…: key=NAME use=… gpc0=… http_fail_cnt=…" a line."""
     for line in answer.splitlines():
         name = line.partition("key=")[2].partition(" ")[0]
         if not name:
             continue
         counts = dict.fromkeys(range(COUNTERS), 0)
         counts |= {int(number): int(count) for number, count in _FIELD.findall(line)}
+        failed = int(line.partition("http_fail_cnt=")[2].partition(" ")[0] or 0)
         one, two, three, four, five = (
             counts[_BUCKETS + number] for number in range(_CLASSES)
         )
         yield (
             name,
             Answers(
-                classes=(one, two, three, four, five),
+                classes=(one, two, three, four, five + failed),
                 buckets=tuple(counts[number] for number in range(_BUCKETS)),
                 held=counts[_HELD],
             ),

@@ -199,6 +199,7 @@ def _responses(setup: Setup) -> str:
   acl counted var(txn.most) -m found
   acl sets_ours res.hdr(set-cookie) -m reg -i '^\\s*(__host-)?({names})='
   acl sets_cookie res.hdr(set-cookie) -m found
+  http-response del-header x-alight-answer if replied !for_console
   http-response del-header set-cookie if replied !for_console sets_ours
   http-response replace-header set-cookie {domain} if replied !for_console sets_cookie
   http-response replace-header set-cookie {domain} if replied !for_console sets_cookie

@@ -1,8 +1,10 @@
 -- Requests for an endpoint without a replica: wake it, and hold them until one is ready.
--- Arguments: the worker's socket; seconds a request is held where nothing else is said.
+-- From the environment, which the configuration sets: the worker's socket, and seconds
+-- a request is held where nothing else is said.
 -- docs/ingress.md tells the rules; routes.py writes the maps.
 
-local worker, usual = ...
+local worker = os.getenv("ALIGHT_HOLD_WORKER")
+local usual = tonumber(os.getenv("ALIGHT_HOLD_SECONDS"))
 local states = Map.new("states.map", Map._str)
 local holds = Map.new("holds.map", Map._str)
 local slots = Map.new("slots.map", Map._str)
@@ -55,7 +57,7 @@ end
 
 core.register_action("hold", {"http-req"}, function(txn)
   local name, began = txn:get_var("txn.name"), core.now()
-  local limit = tonumber(txn:get_var("txn.wait") or holds:lookup(name)) or tonumber(usual)
+  local limit = tonumber(txn:get_var("txn.wait") or holds:lookup(name)) or usual
   limit = math.min(math.max(limit, 0), LONGEST)
   while true do
     wake(name)

@@ -28,26 +28,31 @@ def status_of(code: str) -> int:
     return _ANSWERS[code].status
 
 
-def _reply(status: int, code: str, named: str = "") -> str:
-    extra = "".join(f" hdr {name} {value}" for name, value in _headers(named).items())
-    return (
-        f"status {status} content-type application/json{extra} lf-string {_body(code)}"
-    )
+def _reply(status: int, code: str, known: str = "") -> str:
+    """code: an expression; known: the code where it is the same for all requests."""
+    extra = "".join(f" hdr {name} {value}" for name, value in _headers(known).items())
+    named = not known or _ANSWERS[known].named
+    text = _named_body(code) if named else _part(code, "head")
+    return f"status {status} content-type application/json{extra} lf-string {text}"
 
 
 def _headers(code: str) -> Mapping[str, str]:
-    headers = {"WWW-Authenticate": "Bearer"} if code == "private" else {}
+    # So that programs can tell these answers from a replica's.
+    headers = {"X-Alight-Answer": code or "%[var(txn.state)]"}
+    if code == "private":
+        headers["WWW-Authenticate"] = "Bearer"
     if code and _ANSWERS[code].retry_after:
         headers["Retry-After"] = str(_ANSWERS[code].retry_after)
     return headers
 
 
-def _body(code: str) -> str:
+def _named_body(code: str) -> str:
     """The log-format text that puts name and reason between an answer's parts."""
-    head, middle, tail = (
-        f"%[{code},concat(.,txn.kind,.{part}),map(answers.map)]"
-        for part in ("head", "middle", "tail")
-    )
     # A reason is there for endpoints that failed, in each kind's own spelling.
     reason = "%[var(txn.name),concat(.,txn.kind),map(reasons.map),b64dec]"
+    head, middle, tail = (_part(code, part) for part in ("head", "middle", "tail"))
     return f"{head}%[var(txn.name)]{middle}{reason}{tail}"
+
+
+def _part(code: str, part: str) -> str:
+    return f"%[{code},concat(.,txn.kind,.{part}),map(answers.map)]"

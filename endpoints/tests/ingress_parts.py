@@ -120,6 +120,7 @@ class Backend:
         app.router.add_get("/socket", self._socket)
         app.router.add_route("*", "/leave", self._leave)
         app.router.add_get("/failing", self._failing)
+        app.router.add_get("/cookies", self._cookies)
         app.router.add_route("*", "/echo", self._echo)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -169,6 +170,16 @@ class Backend:
 
     async def _failing(self, request):
         return web.Response(status=503, text="the replica's own words")
+
+    async def _cookies(self, request):
+        answer = web.Response()
+        answer.headers.add(
+            "Set-Cookie", "theme=dark; Domain=.localhost; Path=/; HttpOnly"
+        )
+        answer.headers.add("Set-Cookie", "size=9; domain=localhost; DOMAIN=example")
+        if request.query_string:
+            answer.headers.add("Set-Cookie", "ALIGHT_pass=mine; Path=/")
+        return answer
 
     async def _echo(self, request):
         body = await request.read()

@@ -75,7 +75,7 @@ async def test_a_start_that_fails_is_answered_at_once(ingress, worker, visitor):
     ingress.apply(public("art", state="idle", hold=600))
     failed = public("art", state="failed", reason="It exited with code 3.")
     worker.on_wake = lambda name: ingress.apply(failed)
-    status, headers, text = await visitor.get("art")
+    status, _, text = await visitor.get("art")
     assert (status, code_of(text)) == (503, "failed")
     assert json.loads(text)["error"]["reason"] == "It exited with code 3."
 
