@@ -14,6 +14,8 @@ import json
 import logging
 import re
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from channels.auth import get_user
@@ -21,6 +23,7 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.contrib.auth.models import AbstractBaseUser
+from django.utils import timezone
 
 from endpoints import live
 from endpoints.live import News
@@ -28,6 +31,7 @@ from endpoints.models import Endpoint
 from replicas import fragments
 from replicas.logs.reader import LogReader
 from replicas.news import current
+from replicas.page.sparks import Traffic
 
 log = logging.getLogger(__name__)
 
@@ -349,6 +353,7 @@ class ListConsumer(LiveConsumer):
     # The first picture says which endpoints to listen to.
     resumes = False
     sources: frozenset[str] = frozenset()
+    traffic: Mapping[int, Traffic] = MappingProxyType({})
 
     async def enter(self) -> str:
         return live.owner_topic(self.user.pk)
@@ -364,7 +369,24 @@ class ListConsumer(LiveConsumer):
         owners = {live.owner_topic(e.owner_id) for e in endpoints}
         coming = {live.endpoint_topic(pk) for pk in context["coming"]}
         self.sources = frozenset(owners | coming)
+        self.traffic = context["traffic"]
         context |= fragments.hardware_context(self.user.pk)
         return fragments.draw(
             fragments.LIST_FRAGMENTS | fragments.HARDWARE_FRAGMENTS, context
         )
+
+    async def begin(self, have: Any) -> None:
+        await super().begin(have)
+        self.start(self.watch_traffic())
+
+    async def watch_traffic(self) -> None:
+        """Traffic is no news of anything: look whether the rows would tell it anew."""
+        while True:
+            await asyncio.sleep(CHARTS_SECONDS)
+            shown = self.traffic
+            if shown != await self.traffic_now(list(shown)):
+                self.dirty.set()
+
+    @database_sync_to_async
+    def traffic_now(self, endpoint_ids: list[int]) -> Mapping[int, Traffic]:
+        return fragments.traffic_of(endpoint_ids, timezone.now())

@@ -14,6 +14,7 @@ from replicas.fragments.charts import charts_context
 from replicas.fragments.endpoint import endpoint_context
 from replicas.fragments.many import list_context, listed
 from replicas.fragments.rollouts import revision_lines, revisions_context
+from replicas.fragments.sparks import traffic_of
 from replicas.hardware import hardware_for
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "listed",
     "revision_lines",
     "revisions_context",
+    "traffic_of",
 ]
 
 # Element id -> the partial that draws it.

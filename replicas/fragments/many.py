@@ -14,6 +14,7 @@ from endpoints.models import Endpoint, Event
 from endpoints.steps import Reason
 from replicas import progress
 from replicas.fragments.rollouts import rollouts_of, wanted_of
+from replicas.fragments.sparks import traffic_of
 from replicas.models import Replica
 from replicas.page import details, listing
 from replicas.page.facts import Facts, Seen
@@ -45,7 +46,7 @@ def listed(user: AbstractBaseUser | AnonymousUser) -> list[Endpoint]:
 
 
 def list_context(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
-    """The list page. `endpoints` with their tiers; five more queries at most."""
+    """The list page. `endpoints` with their tiers; seven more queries at most."""
     now = timezone.now()
     alive: dict[int, list[Replica]] = defaultdict(list)
     ids = [e.pk for e in endpoints]
@@ -59,6 +60,7 @@ def list_context(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     )
     rollouts = rollouts_of(endpoints, wanted_of(endpoints), alive)
     paused = _pauses([e.pk for e in endpoints if e.paused])
+    traffic = traffic_of(ids, now)
     addresses = {key: reverse(view, args=[_NAME]) for key, view in _PAGES.items()}
     lines = []
     for endpoint in endpoints:
@@ -72,11 +74,13 @@ def list_context(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
             rollout=rollouts.get(endpoint.pk),
         )
         to = {k: where.replace(_NAME, endpoint.name) for k, where in addresses.items()}
-        lines.append(listing.line(facts, paused.get(endpoint.pk), to))
+        line = listing.line(facts, paused.get(endpoint.pk), to, traffic[endpoint.pk])
+        lines.append(line)
     return {
         "now": now,
         "lines": lines,
         "tally": listing.tally(endpoints),
+        "traffic": traffic,
         "coming": {
             pk
             for pk, replicas in alive.items()

@@ -17,5 +17,6 @@ ribbons    the last hour, one line per replica
 tiers      hardware
 revisions  the numbered containers, and what each changed
 details    configuration, activity, notes
+sparks     the last hour of a row of the list
 listing    the rows and the tally of the endpoints list
 """

@@ -9,9 +9,12 @@ from endpoints.models import Endpoint, Event
 from replicas.page.bubbles import caption
 from replicas.page.details import TALLIES
 from replicas.page.facts import ON_THE_WAY, Facts, Seen, rounded
+from replicas.page.sparks import Traffic
 from replicas.page.words import Sentence, lasting, plain, say, since
 from replicas.progress import duration
 from replicas.states import ReplicaState
+
+NO_TRAFFIC = Traffic()
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Mini:
 class Line:
     """One endpoint of the list, ready to be put into its row.
 
-    to: addresses of its pages and verbs. aside: what stands at the row's end.
+    to: addresses of its pages and verbs. aside, slow: what stands at the row's end.
     search_text: what the search box looks at, in lower case.
     """
 
@@ -47,6 +50,8 @@ class Line:
     reason: Sentence
     tone: str
     aside: Sentence
+    slow: str
+    traffic: Traffic
     search_text: str
     to: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,9 +70,11 @@ def line(
     facts: Facts,
     paused_by: Event | None = None,
     to: Mapping[str, str] | None = None,
+    traffic: Traffic = NO_TRAFFIC,
 ) -> Line:
     """paused_by: the newest Paused event, for an endpoint that is paused."""
     word, reason, tone, aside = _told(facts, paused_by)
+    aside, slow = _aside(facts, aside, traffic)
     endpoint, tier = facts.endpoint, facts.endpoint.tier
     hardware = (
         tier.name if tier.name == tier.hardware else f"{tier.name} {tier.hardware}"
@@ -85,9 +92,23 @@ def line(
         reason=reason,
         tone=tone,
         aside=aside,
+        slow=slow,
+        traffic=traffic,
         search_text=f"{endpoint.name} {sub} {plain(word)}".lower(),
         to=to or {},
     )
+
+
+def _aside(facts: Facts, told: Sentence, traffic: Traffic) -> tuple[Sentence, str]:
+    """What is wrong since when, else how much is asked of it."""
+    endpoint = facts.endpoint
+    if told or endpoint.paused or endpoint.deleting:
+        return told, ""
+    if traffic.rate:
+        return say(traffic.rate), traffic.slow
+    if endpoint.last_request_at is None:
+        return say("No traffic yet"), ""
+    return say("Idle for ", lasting(endpoint.last_request_at, facts.now, 60)), ""
 
 
 def _minis(facts: Facts) -> tuple[Mini, ...]:
@@ -147,13 +168,7 @@ def _course(facts: Facts, share: Sentence) -> Told:
         return say("Waiting"), say("The first replica is about to start"), "wait", ()
     about = facts.usual.start
     wait = f", about {duration(rounded(about))}" if about else ""
-    return say("Scaled to zero"), say(f"Wakes on request{wait}"), "", _quiet(facts)
-
-
-def _quiet(facts: Facts) -> Sentence:
-    """How long nobody asked; empty when nobody ever did."""
-    at = facts.endpoint.last_request_at
-    return say("Idle for ", lasting(at, facts.now, 60)) if at else ()
+    return say("Scaled to zero"), say(f"Wakes on request{wait}"), "", ()
 
 
 def _paused(facts: Facts, paused_by: Event | None) -> Told:
@@ -179,6 +194,4 @@ def _coming(facts: Facts, coming: Sequence[Seen], share: Sentence) -> Told:
 def _ready(facts: Facts, ready: Sequence[Seen]) -> Told:
     up_to = facts.endpoint.max_replicas
     count = f"{len(ready)} of up to {up_to}" if up_to > 1 else "1 replica"
-    first = min(ready, key=lambda s: s.replica.ready_at or s.replica.since)
-    at = first.replica.ready_at or first.replica.since
-    return say("Ready"), say(count), "", say("For ", lasting(at, facts.now, 60))
+    return say("Ready"), say(count), "", ()

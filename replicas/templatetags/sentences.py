@@ -1,4 +1,4 @@
-"""Sentences and small bubbles as HTML. In Python: a long list has thousands of them."""
+"""Sentences, small bubbles and charts as HTML. In Python: a long list has thousands."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from replicas.page.listing import Mini
+from replicas.page.sparks import Traffic
 from replicas.page.words import Part, Sentence
 
 register = template.Library()
@@ -57,3 +58,16 @@ def _mini(mini: Mini) -> str:
 @lru_cache(maxsize=256)
 def _picture(part: float | None) -> str:
     return render_to_string("console/bubble.svg", {"p": part})
+
+
+@register.filter
+@lru_cache(maxsize=1024)
+def spark(traffic: Traffic) -> SafeString:
+    """The last hour of a row: mostly the same as when it was drawn before."""
+    area, line = traffic.paths
+    under = f'<path class="area" d="{area}"/>' if area else ""
+    return mark_safe(  # noqa: S308 - numbers and words of our own
+        f'<svg class="spark{"" if area else " flat"}" viewBox="0 0 1000 100" '
+        f'preserveAspectRatio="none" role="img" aria-label="{traffic.spoken}">'
+        f'{under}<path class="line" d="{line}"/></svg>'
+    )

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from endpoints.tests.factories import EndpointFactory, MediumTierFactory
 from replicas import consumers
+from replicas.fragments import sparks
 from replicas.tests import sockets
 from replicas.tests.told_points import keep, point, tell_an_hour
 
@@ -139,6 +140,18 @@ class TestLive:
             assert "last hour" in found
         await socket.say({"charts": {"odd": 1}})
         assert "last hour" in await self.charts(socket)
+
+    async def test_the_list_follows_the_traffic(self, calls, drawing, alice):
+        from channels.db import database_sync_to_async
+
+        sparks._hour.cache_clear()
+        socket = await calls(alice, "/ws/endpoints/", have={})
+        first = await socket.heard("state")
+        assert "No traffic yet" in first["html"]["list-rows"]
+        await database_sync_to_async(keep)(drawing, timezone.now(), point(5))
+        (changed,) = (await socket.heard("state"))["html"].items()
+        assert changed[0] == "list-rows"
+        assert "1 a minute" in changed[1] or "1.2 a minute" in changed[1]
 
     async def test_an_endpoint_given_away_ends_the_socket(
         self, calls, drawing, alice, charlie

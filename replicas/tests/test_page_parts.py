@@ -352,7 +352,7 @@ def test_the_minimum_of_this_hour_is_told_where_it_is_another(columns, said):
 
 def test_a_row_at_zero_says_how_long_nobody_asked():
     asleep = {"min_replicas": 0, "target_count": 0}
-    assert text(listing.line(facts(**asleep)).aside) == ""
+    assert text(listing.line(facts(**asleep)).aside) == "No traffic yet"
     row = listing.line(facts(**asleep, last_request_at=ago(1985)))
     assert text(row.aside) == "Idle for 33 min"
 

@@ -369,11 +369,11 @@ def test_the_list_asks_as_much_for_thirty_as_for_three(
                 give_up(endpoint)
 
     make(0)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(14):
         as_alice.get("/endpoints/")
     for number in range(3, 30, 3):
         make(number)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(14):
         as_alice.get("/endpoints/")
 
 
