@@ -1,5 +1,6 @@
 """Settings from the environment, read strictly: a typo stops the start, loudly."""
 
+import ipaddress
 import os
 from pathlib import Path
 
@@ -36,6 +37,32 @@ def envbool(name: str, *, default: bool) -> bool:
 def envlist(name: str, default: list[str]) -> list[str]:
     raw = os.environ.get(name, "")
     return [part.strip() for part in raw.split(",") if part.strip()] or default
+
+
+def envnetworks(name: str, *, ports: bool = False) -> list[str]:
+    """Addresses and networks by commas; with `ports` each may end in one.
+
+    "10.0.0.5", "10.0.0.0/8", "10.0.0.5:443", "fd00::/8", "[fd00::5]:443".
+    """
+    given = envlist(name, [])
+    for text in given:
+        if not _is_network(text, ports=ports):
+            example = "10.0.0.5:443 or 192.168.3.0/24" if ports else "198.51.100.0/24"
+            raise BadSetting(f'{name} has "{text}". Write it as {example}.')
+    return given
+
+
+def _is_network(text: str, *, ports: bool) -> bool:
+    address, port = text, "1"
+    if ports and text.startswith("["):
+        address, _, port = text[1:].partition("]:")
+    elif ports and text.count(":") == 1:
+        address, _, port = text.partition(":")
+    try:
+        ipaddress.ip_network(address, strict=False)
+    except ValueError:
+        return False
+    return port.isascii() and port.isdigit() and 0 < int(port) < 65536
 
 
 def envsecret(name: str, fallback: Path) -> str:

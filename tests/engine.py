@@ -33,6 +33,8 @@ class OwnEngine:
         self.bridge = f"altest{secrets.token_hex(3)}"
         self.mounts = []
         self.path = os.environ["PATH"]
+        # Words before dockerd's own, such as nsenter's.
+        self.inside = ()
         _root("ip", "link", "add", self.bridge, "type", "bridge")
 
     # --- its life ------------------------------------------------------------
@@ -114,6 +116,7 @@ class OwnEngine:
             *as_root("sudo dockerd"),
             # Named here: sudo hands on a path of its own.
             *("env", f"PATH={self.path}"),
+            *self.inside,
             program("dockerd") or "dockerd",
             *("--host", self.host, "--data-root", f"{home}/data"),
             *("--exec-root", f"{home}/exec", "--pidfile", f"{home}/pid"),

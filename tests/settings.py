@@ -20,5 +20,7 @@ STORAGES = {
 }
 # In a file: threads that share one in memory lock each other out of its tables.
 DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.sqlite3")}
+# Tests of it put up their own; the rest leaves the machine's packet filter alone.
+ALIGHT_ISOLATION = False
 # The key is SECRET_KEY alone; tests of a rotation name files of their own.
 ALIGHT_KEY_FILE = ALIGHT_OLD_KEYS_FILE = None

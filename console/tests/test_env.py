@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from console.env import BadSetting, envsecret, envsecret_file, envsecrets
+from console.env import BadSetting, envnetworks, envsecret, envsecret_file, envsecrets
 
 NAME = "ALIGHT_TRIED"
 
@@ -51,3 +51,27 @@ def test_a_secret_is_made_once_for_its_owner_alone(tmp_path):
 def test_old_secrets_are_not_made(tmp_path):
     assert envsecrets(NAME, tmp_path / "own") == []
     assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.parametrize(
+    "given", ["10.0.0.5", "10.0.0.0/8,10.1.0.5:443", "fd00::/8", "[fd00::5]:443"]
+)
+def test_networks_are_taken_as_written(monkeypatch, given):
+    monkeypatch.setenv(NAME, given)
+    assert envnetworks(NAME, ports=True) == given.split(",")
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["lab.example", "10.0.0.5:", "10.0.0.5:70000", "10.0.0.5:-1", "10.0.0.0/40"],
+)
+def test_what_is_no_network_stops_the_start(monkeypatch, given):
+    monkeypatch.setenv(NAME, given)
+    with pytest.raises(BadSetting, match=f'{NAME} has "{given}"'):
+        envnetworks(NAME, ports=True)
+
+
+def test_a_port_is_refused_where_it_would_be_ignored(monkeypatch):
+    monkeypatch.setenv(NAME, "10.0.0.5:443")
+    with pytest.raises(BadSetting, match="Write it as"):
+        envnetworks(NAME)

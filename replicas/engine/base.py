@@ -319,6 +319,14 @@ class Engine(Protocol):
         """
         ...
 
+    def in_network(self, script: str) -> str:
+        """Run a shell script in the network of the node, and return its output.
+
+        It has the node's own programs, and its files below /host; it may change the
+        node's packet filter and write no file. Takes about a second.
+        """
+        ...
+
     def remove_volume(self, name: str) -> None:
         """Remove it with its files; gone is success.
 

@@ -48,6 +48,8 @@ def _host_config(wanted: Wanted, network: str, cores: int) -> dict[str, Any]:
         "NetworkMode": network,
         "RestartPolicy": {"Name": "no"},
         "SecurityOpt": ["no-new-privileges"],
+        # Whoever writes raw packets can answer for a neighbour's address.
+        "CapDrop": ["NET_RAW"],
         "PidsLimit": PIDS,
         "LogConfig": {
             "Type": "json-file",

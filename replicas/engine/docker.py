@@ -23,6 +23,7 @@ from replicas.engine import (
     helpers,
     names,
     procnet,
+    running,
     translate,
 )
 from replicas.engine.base import (
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 # Seconds. A start that mounts or prepares a GPU can take a while; the rest is quick.
 PATIENCE = 60
 _MOMENT = 3
+_HELPER = 20
 _SOCKETS = "cat /proc/net/tcp /proc/net/tcp6"
 _ROUTES = Path("/proc/net/route")
 _PROC = Path("/proc")
@@ -118,7 +120,7 @@ class DockerEngine:
         with self._finding, spoken():
             client = self._hurried(finding_gpus.PATIENCE)
             try:
-                finding_gpus.forget_left(client, self.installation)
+                running.forget_left(client, self.installation, helpers.GPUS)
                 return finding_gpus.find(client, self.installation, machine)
             finally:
                 client.close()
@@ -193,6 +195,22 @@ class DockerEngine:
             raise errors.volume_in_use(volume) from error
         finally:
             client.close()
+
+    def in_network(self, script: str) -> str:
+        client = self._hurried(_HELPER)
+        try:
+            body = helpers.in_network(self.installation, script)
+            mine = (self.installation, helpers.NETWORK)
+            running.forget_left(client, *mine, seconds=2 * _HELPER)
+            code, text = running.to_end(
+                client, body, name=helpers.name(*mine), seconds=_HELPER
+            )
+        finally:
+            client.close()
+        if code:
+            last = text.strip().splitlines()[-1:] or [f"exit code {code}"]
+            raise EngineRefused(f"The helper in the machine’s network said: {last[0]}")
+        return text
 
     # --- How -----------------------------------------------------------------
     def _client(self) -> APIClient:

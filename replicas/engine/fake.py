@@ -15,6 +15,7 @@
     world.accounts["lab.example"] = {"ada": "password"}            # who may sign in
     world.gpus = [FoundGpu("GPU-1", "A10", 24)]        # None: they cannot be told
     world.containers[container_id].cpu = 12.5          # and memory, received, sent
+    world.run_script = Machine().run                   # of the node; refused by default
     world.volumes["name"] = {"notes.txt": b"kept"}     # files by path
 """
 
@@ -112,6 +113,10 @@ class FakeEngine:
     def gpus(self) -> list[FoundGpu] | None:
         with self.world.alive() as world:
             return None if world.gpus is None else list(world.gpus)
+
+    def in_network(self, script: str) -> str:
+        with self.world.alive() as world:
+            return world.run_script(script)
 
     def remove_volume(self, name: str) -> None:
         with self.world.alive() as world:

@@ -45,6 +45,8 @@ class World:
         # Files by path, by volume.
         self.volumes: dict[str, dict[str, bytes]] = {}
         self.gpus: list[FoundGpu] | None = []
+        # What the node's shell answers to a script.
+        self.run_script: Callable[[str], str] = _no_shell
         self.events: list[EngineEvent] = []
         self.listeners: list[Callable[[], None]] = []
         self._lock = threading.RLock()
@@ -225,3 +227,7 @@ class World:
 def _find(held: Mapping[str, Found], reference: str) -> Found | None:
     wanted = split_tag(reference)
     return next((it for key, it in held.items() if split_tag(key) == wanted), None)
+
+
+def _no_shell(_script: str) -> str:
+    raise EngineRefused("This node has no shell.")

@@ -6,18 +6,10 @@ engine may be on another machine than this process.
 
 from __future__ import annotations
 
-import logging
-import time
-from contextlib import suppress
-
 from docker import APIClient
-from docker.errors import APIError
 
-from replicas.engine import errors, gpus, helpers
+from replicas.engine import gpus, helpers, running
 from replicas.engine.base import EngineRefused, FoundGpu
-from replicas.engine.spoken import spoken
-
-log = logging.getLogger(__name__)
 
 # Seconds for all of it. A driver that nobody used for a while takes long to wake.
 PATIENCE = 20
@@ -33,20 +25,9 @@ def find(client: APIClient, installation: str, machine: str) -> list[FoundGpu]:
     body = helpers.lists_gpus(installation, machine)
     if body is None:
         raise EngineRefused(f"There is no program to list the GPUs of {machine}.")
-    ends = time.monotonic() + PATIENCE
-    with spoken():
-        ensure_image(client)
-        name = helpers.name(installation, helpers.GPUS)
-        made = client.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
-    try:
-        with spoken():
-            client.start(made["Id"])
-            left = max(1, round(ends - time.monotonic()))
-            code = client.wait(made["Id"], timeout=left)["StatusCode"]
-            text = client.logs(made["Id"]).decode("utf-8", "replace")
-    finally:
-        with suppress(errors.Gone), spoken():
-            client.remove_container(made["Id"], v=True, force=True)
+    code, text = running.to_end(
+        client, body, name=helpers.name(installation, helpers.GPUS), seconds=PATIENCE
+    )
     return _read(code, text)
 
 
@@ -61,23 +42,3 @@ def _read(code: int, text: str) -> list[FoundGpu]:
         raise EngineRefused(
             f"The NVIDIA driver does not name its {error} yet."
         ) from error
-
-
-def ensure_image(client: APIClient) -> None:
-    """Import the helpers' image unless it is there."""
-    try:
-        client.inspect_image(helpers.reference())  # type: ignore[no-untyped-call]
-    except APIError as error:
-        if error.status_code != 404:
-            raise
-        name, tag = helpers.image()
-        client.import_image_from_data(helpers.pack(), repository=name, tag=tag)
-
-
-def forget_left(client: APIClient, installation: str) -> None:
-    """Remove helpers that an earlier process left behind when it was killed."""
-    wanted = [f"{k}={v}" for k, v in helpers.labels(installation, helpers.GPUS).items()]
-    with spoken():
-        for held in client.containers(all=True, filters={"label": wanted}):
-            with suppress(APIError):
-                client.remove_container(held["Id"], v=True, force=True)

@@ -18,7 +18,7 @@ from typing import Any
 
 from replicas.engine import names
 
-GPUS, ARCHIVE = "gpus", "archive"
+GPUS, ARCHIVE, NETWORK = "gpus", "archive", "network"
 # Where the volume is in a helper that reads one.
 PLACE = "/volume"
 # The file of a helper's program, by the machine's name in the engine's words.
@@ -27,6 +27,9 @@ _HOME = Path(__file__).parent / "gpulist"
 # What NVIDIA's hook expects to find when it mounts the driver: "ldconfig" writes there.
 _FOLDERS = ("etc", "proc", "dev", "sys", "tmp", "usr", "usr/bin", "usr/lib", "volume")
 _LOADER = "etc/ld.so.conf"
+# In a helper that runs the machine's own programs, the machine's files are here.
+MACHINE = "/host"
+_LINKS = ("bin", "lib", "lib32", "lib64", "sbin", "usr", "etc/alternatives")
 
 
 @cache
@@ -54,6 +57,28 @@ def pack() -> bytes:
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), 0o755
             tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@cache
+def machine_image() -> tuple[str, str]:
+    """The image of helpers that run the machine's own programs."""
+    return "alight/helper", f"machine-{hashlib.sha256(machine_pack()).hexdigest()[:12]}"
+
+
+@cache
+def machine_pack() -> bytes:
+    """Nothing but links to where the machine's programs and libraries will be."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for folder in ("etc", "host", "proc", "dev", "sys", "run", "tmp"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(entry)
+        for path in _LINKS:
+            entry = tarfile.TarInfo(path)
+            entry.type, entry.linkname = tarfile.SYMTYPE, f"{MACHINE}/{path}"
+            tar.addfile(entry)
     return buffer.getvalue()
 
 
@@ -98,6 +123,37 @@ def holds_volume(installation: str, volume: str) -> dict[str, Any]:
         }
     ]
     return body
+
+
+def in_network(installation: str, script: str) -> dict[str, Any]:
+    """Body of a create call: it runs a shell script with the machine's own programs,
+    in the machine's network, may change that, and may write no file."""
+    body = _body(installation, NETWORK, "bin/sh")
+    del body["NetworkDisabled"]
+    body["Image"] = ":".join(machine_image())
+    body["Cmd"] = ["-c", script]
+    body["HostConfig"] |= {
+        "NetworkMode": "host",
+        "CapAdd": ["NET_ADMIN", "NET_RAW"],
+        # The machine's own rights, also where the engine gives containers others.
+        "UsernsMode": "host",
+        "SecurityOpt": ["no-new-privileges", "label=disable"],
+        "Mounts": [
+            _of_machine("/", MACHINE, read_only=True),
+            # Programs that change the packet filter lock a file there.
+            _of_machine("/run", "/run", read_only=False),
+        ],
+    }
+    return body
+
+
+def _of_machine(source: str, target: str, *, read_only: bool) -> dict[str, Any]:
+    return {
+        "Type": "bind",
+        "Source": source,
+        "Target": target,
+        "ReadOnly": read_only,
+    }
 
 
 def _body(installation: str, role: str, program: str) -> dict[str, Any]:

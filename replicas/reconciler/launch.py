@@ -17,6 +17,7 @@ from replicas import doorbell, routing, services
 from replicas.engine import get_engine, names
 from replicas.engine.base import EngineError, Observed, Wanted
 from replicas.engine.contexts import resolve
+from replicas.isolation.keeping import KEEPER
 from replicas.logs import secrets
 from replicas.models import Gpu, Replica
 from replicas.states import ReplicaState as S
@@ -97,6 +98,9 @@ def launch(replica: Replica) -> bool:
     ):
         engine.remove(made.id)  # the replica moved on while we created this
         return True
+    if not made.running:
+        # Its network is there by now, so the rules around it can be as well.
+        KEEPER.before_start()
     seen = made if made.running else engine.start(made.id)
     return adopt(replica, seen)
 

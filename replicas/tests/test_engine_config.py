@@ -33,6 +33,7 @@ def test_every_container_is_held_safe():
     assert host["Init"] is True
     assert host["RestartPolicy"] == {"Name": "no"}
     assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert host["CapDrop"] == ["NET_RAW"]
     assert host["PidsLimit"] == 4096
     assert host["LogConfig"]["Config"]["max-size"]
     assert host["NetworkMode"] == "alight-ab12"

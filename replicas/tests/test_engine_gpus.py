@@ -9,7 +9,7 @@ import shutil
 import pytest
 from docker import APIClient
 
-from replicas.engine import finding_gpus, helpers, names
+from replicas.engine import finding_gpus, helpers, names, running
 from replicas.engine.base import FoundGpu, GpuLost, GpuUnavailable, Wanted
 from replicas.engine.docker import DockerEngine
 from replicas.tests.engine_fixtures.nvidia import Driver
@@ -79,7 +79,7 @@ def test_a_driver_that_hangs_is_not_waited_for(engine, driver, own_engine, monke
 
 
 def test_helpers_that_a_killed_process_left_are_removed(engine, client, own_engine):
-    finding_gpus.ensure_image(client)
+    running.ensure_image(client)
     body = helpers.lists_gpus("here", "x86_64")
     for installation in ("here", "elsewhere"):
         labels = helpers.labels(installation, helpers.GPUS)
@@ -90,7 +90,7 @@ def test_helpers_that_a_killed_process_left_are_removed(engine, client, own_engi
 
 
 def test_helpers_are_no_replicas(engine, client):
-    finding_gpus.ensure_image(client)
+    running.ensure_image(client)
     body = helpers.lists_gpus("here", "x86_64")
     made = client.create_container_from_config(body, "helper")
     assert engine.observe({names.INSTALLATION: "here"}) == []

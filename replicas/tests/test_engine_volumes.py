@@ -11,7 +11,7 @@ from docker.errors import NotFound
 
 from replicas.engine import docker, helpers, names
 from replicas.engine.base import EngineRefused, VolumeInUse
-from replicas.engine.finding_gpus import ensure_image
+from replicas.engine.running import ensure_image
 from replicas.engine.streams import DockerStreams
 from replicas.tests.engine_fixtures import tiny
 from replicas.tests.engine_fixtures.bench import DockerBench
