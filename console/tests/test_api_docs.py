@@ -17,7 +17,7 @@ from endpoints.tests.factories import TierFactory, caller
 PAGE = (settings.BASE_DIR / "docs" / "api.md").read_text()
 PROSE = re.sub(r"^```.*?^```", "", PAGE, flags=re.DOTALL | re.MULTILINE)
 QUOTED = set(re.findall(r"`([^`]+)`", PROSE))
-WORDS = set(re.findall(r"[a-z_]+", " ".join(QUOTED)))
+WORDS = set(re.findall(r"[a-z0-9_]+", " ".join(QUOTED)))
 
 
 @pytest.fixture
