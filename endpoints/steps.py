@@ -68,6 +68,7 @@ class Reason(StrEnum):
     IDLE = "IdleStopping"
     DRAINING = "FinishingRequests"
     DRAINED = "RequestsFinished"
+    CALLED_BACK = "ServingAgain"
     STOPPING = "StoppingContainer"
     STOPPED_CONTAINER = "ContainerStopped"
     STOPPED = "ReplicaStopped"
@@ -177,6 +178,7 @@ REASONS: dict[Reason, Words] = {
     R.IDLE: Words("Idle, stopping", 3, kind="stop"),
     R.DRAINING: Words("Finishing open requests", 3, opens=True, kind="stop"),
     R.DRAINED: Words("Open requests finished", 3, closes=(R.DRAINING,), kind="stop"),
+    R.CALLED_BACK: Words("Serving again", 3, closes=(R.DRAINING,), kind="ready"),
     R.STOPPING: Words("Stopping container", 3, opens=True, kind="stop"),
     R.STOPPED_CONTAINER: Words(
         "Container stopped", 3, closes=(R.STOPPING,), kind="stop"

@@ -76,6 +76,7 @@ MOVES: dict[ReplicaState, frozenset[ReplicaState]] = {
         {ReplicaState.READY, ReplicaState.FAILED, ReplicaState.STOPPING}
     ),
     ReplicaState.FAILED: frozenset({ReplicaState.ASSIGNED, ReplicaState.STOPPING}),
-    ReplicaState.STOPPING: frozenset({ReplicaState.STOPPED}),
+    # Back to ready while only its last requests were waited for.
+    ReplicaState.STOPPING: frozenset({ReplicaState.READY, ReplicaState.STOPPED}),
     ReplicaState.STOPPED: frozenset(),
 }

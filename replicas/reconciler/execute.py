@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from endpoints import revisions
+from endpoints.models import Endpoint
 from endpoints.steps import Reason
 from replicas import booking, doorbell, progress, services
 from replicas.engine import get_engine
@@ -281,10 +282,28 @@ def _retire(replica: Replica, _: Observed | None) -> Done:
         if not services.move(replica, S.STOPPING, end_asked_at=None, **told):
             return NOTHING
         if served:
+            if not replica.retire and _is_idle(replica.endpoint):
+                text = f"Not needed for {duration(replica.endpoint.idle_timeout)}."
+                services.tell(replica, Reason.IDLE, text)
             services.tell(
                 replica, Reason.DRAINING, "New requests go to other replicas."
             )
     return Done(changed=True, routes=True, freed=stood_in_line)
+
+
+def _is_idle(endpoint: Endpoint) -> bool:
+    """Whether fewer are wanted because traffic does not need them: nobody said so."""
+    numbers = (Reason.RESIZED, Reason.SLEPT, Reason.SCALED)
+    last = endpoint.events.filter(reason__in=numbers).order_by("at", "id").last()
+    return not endpoint.paused and last is not None and not last.actor
+
+
+def _call_back(replica: Replica, _: Observed | None) -> Done:
+    launch.open_route(replica)
+    with transaction.atomic():
+        if services.move(replica, S.READY, trouble="", trouble_text=""):
+            services.tell(replica, Reason.CALLED_BACK, "It is needed again.")
+    return Done(changed=True, routes=True)
 
 
 def _terminate(replica: Replica, container: Observed | None) -> Done:
@@ -343,6 +362,7 @@ _VERBS: dict[str, Callable[[Replica, Observed | None], Done]] = {
     "gpu_lost": _gpu_lost,
     "retry": _retry,
     "retire": _retire,
+    "call_back": _call_back,
     "terminate": _terminate,
     "kill": _kill,
     "remove": _remove,

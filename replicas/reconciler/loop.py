@@ -64,6 +64,7 @@ def limits() -> Limits:
     return Limits(
         grace=timedelta(seconds=settings.ALIGHT_STOP_GRACE),
         drain=timedelta(seconds=settings.ALIGHT_DRAIN_SECONDS),
+        shrink=timedelta(seconds=settings.ALIGHT_SHRINK_SECONDS),
     )
 
 

@@ -114,6 +114,7 @@ def wish_of(endpoint: Endpoint, serving: Serving) -> WishFacts:
         wanted=endpoint.wanted_count,
         revision=serving.number,
         deleting=endpoint.deleting,
+        paused=endpoint.paused,
         start_timeout=endpoint.start_timeout,
         settled=serving.settled,
         fallback=serving.fallback,
@@ -177,11 +178,16 @@ def by_owner(found: list[Observed]) -> dict[Owner, Observed]:
 def _open_requests(
     endpoint: Endpoint, rows: dict[int, Replica], containers: Mapping[Owner, Observed]
 ) -> dict[int, int]:
-    """For replicas that are to end and still run. An absent ingress has none."""
+    """For replicas that are to end and still run, and for all that serve where one of
+    them has to go. An absent ingress has none."""
     found = {}
+    ending = {ReplicaState.STOPPING}
+    staying = [r for r in rows.values() if r.state not in ending]
+    if len(staying) > endpoint.wanted_count > 0:
+        ending.add(ReplicaState.READY)
     for replica in rows.values():
         container = containers.get((replica.pk, replica.attempt))
-        if replica.state == ReplicaState.STOPPING and container and container.running:
+        if replica.state in ending and container and container.running:
             key = upstream_key(replica.pk, replica.attempt)
             with contextlib.suppress(IngressUnreachable):
                 found[replica.pk] = get_ingress().open_requests(endpoint.name, key)

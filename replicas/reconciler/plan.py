@@ -94,6 +94,7 @@ Verb = Literal[
     "gpu_lost",  # its GPU is gone: out of traffic, and another takes its place
     "retry",  # the back-off is over
     "retire",  # take it out of traffic and let it end
+    "call_back",  # it is needed again and has not been asked to end: back into traffic
     "terminate",  # ask its container to end
     "kill",  # it did not end when asked
     "remove",  # its container ended and was read to its end
@@ -126,24 +127,32 @@ class Plan:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long things may take."""
+    """How long things may take.
+
+    drain: for open requests of a replica that has to go now. shrink: the same where
+    only fewer are needed, and nobody waits for its end.
+    """
 
     grace: timedelta
     drain: timedelta
+    shrink: timedelta
 
 
 def plan(world: Snapshot, now: datetime, limits: Limits) -> Plan:
     """What to do for one endpoint now."""
     result = Plan()
+    back = _called_back(world)
     for replica in world.replicas:
         container = world.containers.get((replica.id, replica.attempt))
         step = _gpu_lost if _lost_gpu(replica) else _STEPS[replica.state]
+        if replica.id in back:
+            step = _needed_again
         verb = step(replica, container, world, now, limits, result)
         if verb is not None:
             result.actions.append(Act(verb, replica, container))
     _drop_strays(world, now, result)
     if not _stop_rollout(world, result):
-        _fit_count(world, result)
+        _fit_count(world, back, result)
     nothing_left = not world.replicas and not world.containers
     if world.wish.deleting and nothing_left:
         result.actions.append(Forget())
@@ -240,12 +249,31 @@ def _stopping(
     if c is None:
         return "finish"
     if c.running and r.end_asked_at is None:
-        drained = not w.open_requests.get(r.id, 0) or now >= r.since + li.drain
+        limit = r.since + (li.drain if _has_to_go(r, w) else li.shrink)
+        drained = not w.open_requests.get(r.id, 0) or now >= limit
         # Without its GPU it finishes nothing.
         if not drained and not r.gpu_lost:
-            p.look_at(min(r.since + li.drain, now + timedelta(seconds=1)))
+            p.look_at(min(limit, now + _pause(now - r.since)))
             return None
     return _end_container(r, c, w, now, li, p)
+
+
+def _has_to_go(r: ReplicaFacts, w: Snapshot) -> bool:
+    """Somebody wants its end, or another in its place: not only fewer."""
+    wish = w.wish
+    replaced = r.retire or r.revision != wish.revision
+    return wish.paused or wish.deleting or replaced
+
+
+def _pause(waited: timedelta) -> timedelta:
+    """Until open requests are counted again: rarely for a socket that stays open."""
+    return min(max(waited / 10, timedelta(seconds=1)), timedelta(seconds=10))
+
+
+def _needed_again(
+    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
+) -> Verb | None:
+    return "call_back"
 
 
 def _end_container(
@@ -313,18 +341,55 @@ def _stop_rollout(w: Snapshot, p: Plan) -> bool:
     return False
 
 
-def _fit_count(w: Snapshot, p: Plan) -> None:
+def _called_back(w: Snapshot) -> frozenset[int]:
+    """Replicas on their way out that can serve on in place of new ones.
+
+    Those with the most open requests, which would take longest to end.
+    """
+    fresh = [r for r in _alive(w) if r.revision == w.wish.revision and not r.retire]
+    missing = w.wish.wanted - len(fresh)
+    if missing <= 0 or len(fresh) < len(_alive(w)):
+        return frozenset()
+    able = [r for r in w.replicas if _can_serve_on(r, w)]
+    able.sort(key=lambda r: (-w.open_requests.get(r.id, 0), r.number))
+    return frozenset(r.id for r in able[:missing])
+
+
+def _can_serve_on(r: ReplicaFacts, w: Snapshot) -> bool:
+    container = w.containers.get((r.id, r.attempt))
+    return (
+        r.state is S.STOPPING
+        and r.ready_at is not None
+        and r.silent_since is None
+        and r.end_asked_at is None
+        and not r.gpu_lost
+        and not _has_to_go(r, w)
+        and container is not None
+        and container.running
+        and not container.paused
+    )
+
+
+def _alive(w: Snapshot) -> list[ReplicaFacts]:
+    return [r for r in w.replicas if r.state is not S.STOPPING and not r.gpu_lost]
+
+
+def _fit_count(w: Snapshot, back: frozenset[int], p: Plan) -> None:
     """Add what is missing, retire what is too many or out of date.
 
     A change moves over one replica at a time: the new one is ready before an old one
     goes, unless the new one waits for nothing but the hardware that the old one holds.
     """
-    alive = [r for r in w.replicas if r.state is not S.STOPPING and not r.gpu_lost]
+    alive = _alive(w)
     fresh = [r for r in alive if r.revision == w.wish.revision and not r.retire]
     stale = [r for r in alive if r not in fresh]
     wanted = w.wish.wanted
 
-    for replica in sorted(fresh, key=stop_order)[: max(0, len(fresh) - wanted)]:
+    def least_missed(r: ReplicaFacts) -> tuple[int, int, int]:
+        value, number = stop_order(r)
+        return (value, w.open_requests.get(r.id, 0), number)
+
+    for replica in sorted(fresh, key=least_missed)[: max(0, len(fresh) - wanted)]:
         p.actions.append(Act("retire", replica))
 
     ready = sum(r.state is S.READY for r in fresh)
@@ -337,7 +402,7 @@ def _fit_count(w: Snapshot, p: Plan) -> None:
     for replica in sorted(stale, key=stop_order)[:drop]:
         p.actions.append(Act("retire", replica))
 
-    missing = wanted - len(fresh)
+    missing = wanted - len(fresh) - len(back)
     if stale and missing > 0:
         coming = sum(r.state is not S.READY for r in fresh)
         missing = min(missing, 1 - coming)

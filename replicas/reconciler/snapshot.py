@@ -23,6 +23,7 @@ class WishFacts:
     deleting: bool
     start_timeout: int
     settled: bool = True
+    paused: bool = False
     fallback: int | None = None
 
 
@@ -61,7 +62,8 @@ class Snapshot:
 
     containers: every container of this endpoint by whose it is. images: numbers of
     the revisions whose image the node has. logs_done: attempts whose output was read
-    to its end. open_requests: by replica id, for those being stopped.
+    to its end. open_requests: by replica id, for those being stopped, and for all when
+    there are more than are wanted.
     """
 
     wish: WishFacts

@@ -21,7 +21,11 @@ from replicas.reconciler.snapshot import ReplicaFacts, Snapshot, WishFacts
 from replicas.states import ReplicaState as S
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-LIMITS = Limits(grace=timedelta(seconds=30), drain=timedelta(seconds=20))
+LIMITS = Limits(
+    grace=timedelta(seconds=30),
+    drain=timedelta(seconds=20),
+    shrink=timedelta(seconds=900),
+)
 
 
 def ago(seconds):
@@ -235,6 +239,33 @@ STOPPING = {
             replica(S.STOPPING, since=ago(20)),
             containers={(1, 1): running},
             open_requests={1: 2},
+            wish=wish(0, paused=True),
+        ),
+        [("terminate", 1)],
+    ),
+    "a restart has as little time": (
+        world(
+            replica(S.STOPPING, since=ago(20), retire=True),
+            containers={(1, 1): running},
+            open_requests={1: 2},
+            wanted=0,
+        ),
+        [("terminate", 1)],
+    ),
+    "only fewer are needed: much longer": (
+        world(
+            replica(S.STOPPING, since=ago(899)),
+            containers={(1, 1): running},
+            open_requests={1: 2},
+            wanted=0,
+        ),
+        [],
+    ),
+    "but not for ever": (
+        world(
+            replica(S.STOPPING, since=ago(900)),
+            containers={(1, 1): running},
+            open_requests={1: 2},
             wanted=0,
         ),
         [("terminate", 1)],
@@ -376,6 +407,119 @@ def test_it_retires_what_serves_nobody_before_what_does():
         replica(S.FAILED, id=1, retry_at=ago(-9)), ready(2), containers=up(2)
     )
     assert ask(snapshot) == [("retire", 1)]
+
+
+def test_of_those_that_serve_the_one_with_the_fewest_open_requests_goes():
+    snapshot = world(
+        *(ready(i) for i in (1, 2, 3)),
+        containers=up(1, 2, 3),
+        open_requests={1: 4, 2: 1, 3: 4},
+        wanted=2,
+    )
+    assert ask(snapshot) == [("retire", 2)]
+    assert ask(replace(snapshot, wish=wish(1))) == [("retire", 2), ("retire", 3)]
+
+
+def test_it_counts_open_requests_rarely_once_they_take_long():
+    def again(since):
+        snapshot = world(
+            replica(S.STOPPING, since=ago(since)),
+            containers=up(1),
+            open_requests={1: 1},
+            wanted=0,
+        )
+        return (plan(snapshot, NOW, LIMITS).again - NOW).total_seconds()
+
+    assert [again(s) for s in (0, 10, 50, 600, 899)] == [1, 1, 5, 10, 1]
+
+
+# --- needed again before it has ended ----------------------------------------------
+def leaving(id=1, **facts):
+    return replica(S.STOPPING, id=id, ready_at=ago(60), **facts)
+
+
+CALLED_BACK = {
+    "a wake that meets a stop": (
+        world(leaving(), containers=up(1), open_requests={1: 1}),
+        [("call_back", 1)],
+    ),
+    "also one that would have ended now": (
+        world(leaving(), containers=up(1)),
+        [("call_back", 1)],
+    ),
+    "no more than are needed, the busiest first": (
+        world(
+            leaving(1),
+            leaving(2),
+            leaving(3),
+            containers=up(1, 2, 3),
+            open_requests={1: 1, 2: 3, 3: 2},
+            wanted=2,
+        ),
+        [("call_back", 2), ("call_back", 3)],
+    ),
+    "new ones for the rest": (
+        world(ready(1), leaving(2), containers=up(1, 2), wanted=4),
+        [("call_back", 2), "add 3", "add 4"],
+    ),
+    "not what was asked to end": (
+        world(leaving(end_asked_at=ago(1)), containers=up(1)),
+        ["add 2"],
+    ),
+    "not what never answered": (
+        world(replica(S.STOPPING), containers=up(1), open_requests={1: 1}),
+        ["add 2"],
+    ),
+    "not what did not answer any more": (
+        world(leaving(silent_since=ago(5)), containers=up(1), open_requests={1: 1}),
+        ["add 2"],
+    ),
+    "not what somebody wants replaced": (
+        world(leaving(retire=True), containers=up(1), open_requests={1: 1}),
+        ["add 2"],
+    ),
+    "not an old revision": (
+        world(
+            leaving(),
+            containers=up(1),
+            open_requests={1: 1},
+            wish=wish(1, revision=2),
+        ),
+        ["add 2"],
+    ),
+    "not what has ended by itself": (
+        world(leaving(), containers={(1, 1): container(running=False)}),
+        ["add 2"],
+    ),
+    "not without its GPU": (
+        world(leaving(gpu_lost=True), containers=up(1), open_requests={1: 1}),
+        [("terminate", 1), "add 2"],
+    ),
+    "not while the endpoint is deleted": (
+        world(
+            leaving(),
+            containers=up(1),
+            open_requests={1: 1},
+            wish=wish(0, deleting=True),
+        ),
+        [],
+    ),
+    "nor while another revision hands over": (
+        world(
+            leaving(2),
+            replica(S.READY, id=1, revision=9),
+            containers=up(1, 2),
+            open_requests={2: 1},
+        ),
+        ["add 3"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CALLED_BACK)
+def test_called_back(case):
+    snapshot, expected = CALLED_BACK[case]
+    assert ask(snapshot) == expected
 
 
 def test_it_never_makes_more_than_there_are_places():

@@ -15,7 +15,7 @@ def test_each_replica_can_be_stopped_and_each_story_ends():
         if state is ReplicaState.STOPPED:
             assert not moves
         elif state is ReplicaState.STOPPING:
-            assert moves == {ReplicaState.STOPPED}
+            assert moves == {ReplicaState.READY, ReplicaState.STOPPED}
         else:
             assert ReplicaState.STOPPING in moves
         assert state not in moves
