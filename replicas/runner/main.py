@@ -17,6 +17,8 @@ from replicas.reconciler import loop
 from replicas.runner.door import Door
 from replicas.runner.fetching import Fetcher
 from replicas.runner.finding import GpuFinder
+from replicas.runner.isolating import Isolator
+from replicas.runner.metering import Meter
 from replicas.runner.probing import Prober
 from replicas.runner.scaling import Autoscaler
 from replicas.runner.threads import in_thread
@@ -50,6 +52,7 @@ class Runner:
             Fetcher(streams),
             Prober(),
             GpuFinder(),
+            Isolator(),
             LogFollower(streams),
             keeper,
             Door(streams, keeper),
@@ -60,6 +63,7 @@ class Runner:
                     group.create_task(self._listen()),
                     group.create_task(Watcher(streams).run()),
                     group.create_task(Autoscaler().run()),
+                    group.create_task(Meter(streams).run()),
                     *(group.create_task(self._keep(part)) for part in components),
                 ]
                 await self.stop.wait()
