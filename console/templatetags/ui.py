@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from django import template
@@ -64,6 +65,23 @@ def ago(at: datetime | None) -> str:
         if seconds >= least:
             return text
     return "just now"
+
+
+@register.filter
+def ends(at: datetime | None) -> str:
+    """How long until: "in 20 min", "in 3 h", "in 88 days", "Expired"; None: "Never"."""
+    if at is None:
+        return "Never"
+    seconds = (at - timezone.now()).total_seconds()
+    if seconds <= 0:
+        return "Expired"
+    # Rounded up: what was just made for 7 days ends in 7 days, not in 6.
+    minutes = ceil(seconds / 60)
+    if minutes < 60:
+        return f"in {minutes} min"
+    if (hours := ceil(minutes / 60)) < 48:
+        return f"in {hours} h"
+    return f"in {ceil(minutes / 1440)} days"
 
 
 @register.filter

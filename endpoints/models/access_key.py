@@ -50,3 +50,13 @@ class AccessKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…{self.last_four})"
+
+    @property
+    def can_use(self) -> str:
+        """What it may do, for people. Prefetch `endpoints` for many."""
+        if self.scope == Scope.MANAGE:
+            return "All endpoints and the API"
+        if self.scope == Scope.CALL_ALL:
+            return "All endpoints"
+        names = sorted(e.name for e in self.endpoints.all() if not e.deleting)
+        return ", ".join(names) or "Endpoints that are gone"

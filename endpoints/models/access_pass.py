@@ -41,6 +41,10 @@ class ShareLink(models.Model):
     def __str__(self) -> str:
         return f"{self.endpoint_id} …{self.last_four}"
 
+    @property
+    def called(self) -> str:
+        return f"the link for {self.name}" if self.name else "the link"
+
 
 class PassQuerySet(models.QuerySet["Pass"]):
     def usable(self) -> PassQuerySet:

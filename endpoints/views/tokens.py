@@ -9,8 +9,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from endpoints import keys
-from endpoints.forms.token import TokenForm
-from endpoints.models import AccessKey, Endpoint
+from endpoints.forms.access import TokenForm
+from endpoints.models import AccessKey, Endpoint, Scope
 from endpoints.views.person import person
 
 
@@ -18,17 +18,26 @@ from endpoints.views.person import person
 @require_http_methods(["GET", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
     """The list; a POST makes one and shows its text this one time."""
-    form = TokenForm(request.POST or None)
+    owned = Endpoint.objects.alive().filter(owner_id=request.user.pk)
+    form = TokenForm(request.POST or None, mine=owned)
     made = secret = None
     if request.method == "POST" and form.is_valid():
-        made, secret = keys.make_token(person(request), form.cleaned_data["name"])
-        form = TokenForm()
-    mine = AccessKey.objects.filter(owner_id=request.user.pk)
+        asked = form.cleaned_data
+        made, secret = keys.make_token(
+            person(request),
+            asked["name"],
+            scope=Scope(asked["scope"]),
+            endpoints=asked["endpoints"],
+            expires_at=form.expires_at,
+        )
+        form = TokenForm(mine=owned)
+    mine = AccessKey.objects.filter(owner_id=request.user.pk, revoked_at=None)
     context = {
         "form": form,
         "made": made,
         "secret": secret,
-        "tokens": mine.filter(revoked_at=None),
+        "tokens": mine.prefetch_related("endpoints"),
+        "mine": owned,
         "example_url": Endpoint(name="chat").url,
     }
     return render(request, "endpoints/tokens.html", context)
