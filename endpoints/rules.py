@@ -6,6 +6,7 @@ Each check returns the message, or "" when the value is fine.
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 from templates_app.rules import (
     CONCURRENCY_MAX,
@@ -44,6 +45,8 @@ IDLE_MAX = START_MAX = 86_400
 START_MIN = 10
 # Seconds that a request waits for a replica at most.
 HOLD_MAX = 3600
+# For longer than this, the minimum is what to raise.
+WARM_DAYS_MAX = 31
 # How much text fits: names people see, descriptions.
 DISPLAY_NAME_MAX = 80
 DESCRIPTION_MAX = 2000
@@ -112,6 +115,18 @@ def start_problem(seconds: int) -> str:
 
 def hold_problem(seconds: int) -> str:
     return _range_problem(seconds, 0, HOLD_MAX, "seconds")
+
+
+def warm_problem(until: datetime, now: datetime) -> str:
+    """Both aware."""
+    if until <= now:
+        return "That time is over. Choose one that is still to come."
+    if until - now > timedelta(days=WARM_DAYS_MAX):
+        return (
+            f"Keep it warm for {WARM_DAYS_MAX} days at most. For longer, raise the "
+            "minimum."
+        )
+    return ""
 
 
 def concurrency_problem(count: int) -> str:

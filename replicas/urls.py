@@ -3,7 +3,7 @@
 from django.urls import path
 
 from replicas.consumers import EndpointConsumer, ListConsumer
-from replicas.views import acts, pages
+from replicas.views import acts, pages, sizing
 
 app_name = "replicas"
 urlpatterns = [
@@ -27,6 +27,10 @@ urlpatterns = [
     path("endpoints/<slug:name>/restart/", acts.restart, name="restart"),
     path("endpoints/<slug:name>/access/", acts.access, name="access"),
     path("endpoints/<slug:name>/scale/", acts.scale, name="scale"),
+    path("endpoints/<slug:name>/wake/", sizing.wake, name="wake"),
+    path("endpoints/<slug:name>/sleep/", sizing.sleep, name="sleep"),
+    path("endpoints/<slug:name>/warm/", sizing.warm, name="warm"),
+    path("endpoints/<slug:name>/schedule/", sizing.schedule, name="schedule"),
     path("endpoints/<slug:name>/delete/", acts.delete, name="delete"),
 ]
 socket_urlpatterns = [

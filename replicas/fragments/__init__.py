@@ -49,7 +49,12 @@ ENDPOINT_FRAGMENTS = {
         "ep-config",
         "ep-activity",
     )
-} | {"ep-snippets": "endpoints/try_snippets.html"}
+} | {
+    "ep-schedule": "replicas/schedule_section.html",
+    "ep-warm": "replicas/warm_end.html",
+    "ep-snippets": "endpoints/try_snippets.html",
+    "ep-access": "endpoints/share_card.html#ep-access",
+}
 # Drawn at its own pace: it follows the time, not the news.
 CHARTS = "ep-charts"
 CHARTS_FRAGMENT = {CHARTS: "replicas/charts.html"}

@@ -15,6 +15,7 @@ from endpoints.snippets import snippets_of
 from endpoints.steps import Reason
 from replicas import progress
 from replicas.fragments.rollouts import larger_tier, last_to_try, rollout_of
+from replicas.fragments.schedule import schedule_of
 from replicas.models import Gpu, Replica
 from replicas.page import details, revisions
 from replicas.page.bubbles import bubbles
@@ -72,6 +73,7 @@ def endpoint_context(endpoint: Endpoint, *, replica_id: int | None) -> dict[str,
         "ribbons_hidden": bool(steps_taken) and len(facts.replicas) < 2,
         "scale_words": details.scale_words(endpoint),
         "minimum_words": details.minimum_words(endpoint, now),
+        "schedule": schedule_of(endpoint),
         "tier_words": tier_words(endpoint.tier),
         "url_note": details.url_note(endpoint, said, answered_before=answered),
         "settings": details.configuration(endpoint),

@@ -14,6 +14,7 @@ from replicas.page.telling import (
     ready_of,
     start_took,
     step,
+    warm,
 )
 from replicas.page.words import (
     Part,
@@ -92,7 +93,7 @@ def _idle(facts: Facts) -> Readout:
             f"The next request wakes a replica and waits for it{wait}. "
             "Nothing runs until then."
         ),
-        (post("wake", "Wake now", "power", facts.endpoint),),
+        (post("wake", "Wake now", "power", facts.endpoint), warm(facts.endpoint)),
     )
 
 
@@ -167,8 +168,18 @@ def _ready(facts: Facts) -> Readout:
         "Ready" if alone else f"{len(ready)} of {len(ready)} ready",
         "Ready" if alone else f"All {len(ready)} replicas ready",
         say(*answering, started),
+        _rest(facts),
         answering=True,
     )
+
+
+def _rest(facts: Facts) -> tuple[Act, ...]:
+    """For one that may sleep, or would if it were not kept warm."""
+    endpoint = facts.endpoint
+    if not endpoint.minimum:
+        return (post("sleep", "Sleep now", "moon", endpoint), warm(endpoint))
+    kept = endpoint.warm_until and endpoint.warm_until > facts.now
+    return (warm(endpoint),) if kept else ()
 
 
 def _moving(facts: Facts, rollout: Rollout, coming: list[Seen]) -> Readout:

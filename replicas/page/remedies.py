@@ -14,7 +14,7 @@ from django.urls import NoReverseMatch, reverse
 from endpoints.models import Endpoint
 from templates_app.models import Tier
 
-How = Literal["link", "post", "logs", "dialog", "notify"]
+How = Literal["link", "post", "logs", "dialog", "form", "notify"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Act:
     """One thing to press.
 
     key: the end of its element's id. to: the address of a link or a POST. name, value:
-    what a POST sends; for "dialog", the replica's name and id.
+    what a POST sends; for "dialog", the replica's name and id. "form" opens the dialog
+    whose id is `value`; without scripts it is the link at `to`.
     """
 
     key: str

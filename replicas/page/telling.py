@@ -26,6 +26,11 @@ def post(verb: str, words: str, icon: str, endpoint: Endpoint, **sent: object) -
     return Act(verb.replace("_", "-"), words, icon, "post", to, name, str(value))
 
 
+def warm(endpoint: Endpoint) -> Act:
+    to = address("replicas:warm", endpoint.name)
+    return Act("warm", "Keep warm", "sun", "form", to, value="warm-dialog")
+
+
 def present(acts: Iterable[Act | None]) -> tuple[Act, ...]:
     return tuple(act for act in acts if act is not None)
 

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from endpoints import live
+from endpoints.forms.warm import WarmForm
 from endpoints.forms.trying import form_for
 from replicas import fragments
 from replicas.logs import store
@@ -36,6 +37,7 @@ def endpoint_page(request: Request, name: str) -> HttpResponse:
     endpoint.refresh_from_db()
     context = fragments.endpoint_context(endpoint, replica_id=None)
     hints = [asdict(hint) for hint in endpoint.container.hints]
+    context["warm_form"] = WarmForm(endpoint=endpoint)
     context |= {"seqs_json": json.dumps(seqs), "hints_json": json.dumps(hints)}
     context |= fragments.charts_context(endpoint, request.GET.get("range"))
     context["form"] = form_for(endpoint)

@@ -169,6 +169,7 @@
     UI.fillBubbles(root || document);
     count();
   }
+  Live.dress = dress;
 
   document.addEventListener("DOMContentLoaded", function () {
     var main = $("[data-now]");

@@ -273,6 +273,12 @@
     $$("[data-set-theme]").forEach(function (x) { x.setAttribute("aria-checked", x.dataset.setTheme === th); });
     /* what the server has to say about the last post: a toast here, a notice without JS */
     $$("[data-toast]").forEach(function (n) { UI.toast($(".notice-body", n).textContent); n.remove(); });
+    /* times are typed by the browser's clock; without scripts by the clock that is named */
+    var zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (zone) {
+      $$("input[data-zone]").forEach(function (n) { n.value = zone; });
+      $$("[data-zone-name]").forEach(function (n) { UI.setText(n, zone); });
+    }
     /* anything marked data-autofocus-error gets focus, as after a rejected post */
     var bad = $("[data-autofocus-error]"); if (bad) bad.focus();
   });
