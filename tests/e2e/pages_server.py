@@ -30,9 +30,13 @@ class _Server(uvicorn.Server):
 
 
 class Pages:
-    """Serves at `url`; can be ended and begun again at the same address."""
+    """Serves at `url`; can be ended and begun again at the same address.
 
-    def __init__(self):
+    uds: a unix socket to serve on in place of that, as the ingress wants it.
+    """
+
+    def __init__(self, uds=None):
+        self._uds = uds
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -45,9 +49,10 @@ class Pages:
         )
 
     def begin(self):
-        config = uvicorn.Config(
-            self._app, host="127.0.0.1", port=self.port, log_level="error"
-        )
+        place = {"host": "127.0.0.1", "port": self.port}
+        if self._uds:
+            place = {"uds": self._uds}
+        config = uvicorn.Config(self._app, **place, log_level="error")
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
