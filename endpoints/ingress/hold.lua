@@ -11,30 +11,30 @@ local slots = Map.new("slots.map", Map._str)
 
 -- The longest that any request may ask to be held, in seconds.
 local LONGEST = 3600
--- Seconds until the worker is told again that somebody waits: it may have been away.
-local AGAIN, AFTER_FAILURE = 5, 1
+-- Seconds until the worker is told again that somebody waits: soon while the endpoint
+-- sleeps, seldom while a start is under way, since the worker may have been away.
+local AGAIN = {idle = 0.5, starting = 5}
 
--- When each endpoint's wake is due next, as this thread knows it.
-local due = {}
+-- When the worker was last told of each endpoint, as this thread knows it.
+local told = {}
+
+-- Seconds since `began`.
+local function since(began)
+  local now = core.now()
+  return now.sec - began.sec + (now.usec - began.usec) / 1e6
+end
 
 local function wake(name)
-  local now = core.now().sec
-  if (due[name] or 0) > now then return end
-  due[name] = now + AGAIN
-  local answer = core.httpclient():post{
+  local again = AGAIN[states:lookup(name)]
+  if not again or (told[name] and since(told[name]) < again) then return end
+  told[name] = core.now()
+  core.httpclient():post{
     url = "http://worker/wake",
     dst = "unix@" .. worker,
     headers = {["content-type"] = {"application/json"}},
     body = '{"name":"' .. name .. '"}',
     timeout = 2000,
   }
-  if not answer or answer.status ~= 200 then due[name] = core.now().sec + AFTER_FAILURE end
-end
-
--- Seconds since `began`.
-local function since(began)
-  local now = core.now()
-  return now.sec - began.sec + (now.usec - began.usec) / 1e6
 end
 
 -- Milliseconds to the next look: often while a quick start may be over any moment.

@@ -258,8 +258,10 @@ def _with_host(name, headers):
 
 
 def public(name, *upstreams, **changes):
+    """A route that holds no request, where a test does not ask for it."""
+    host = f"{name}.localhost"
     return replace(
-        Route(name, f"{name}.localhost", True, "starting", tuple(upstreams)), **changes
+        Route(name, host, True, "starting", tuple(upstreams), hold=0), **changes
     )
 
 

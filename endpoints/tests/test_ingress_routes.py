@@ -50,7 +50,7 @@ def test_a_new_host_leads_somewhere_only_when_all_else_is_in_place():
     assert commands(route, FREE, empty_tables()) == [
         "add map grants.map AA/art 4102444800",
         "add map states.map art starting",
-        "add map holds.map art 300",
+        "add map holds.map art 0",
         "add map limits.map art 2000",
         "set server e0000/s1 addr 172.17.0.2 port 7860",
         "set maxconn server e0000/s1 4",
