@@ -1,6 +1,6 @@
 """make down: stop exactly what make up started, in reverse."""
 
-from launcher import processes
+from launcher import isolation, processes
 from launcher.config import Config
 from launcher.engine import stop_engine
 from launcher.replicas import remove_replicas
@@ -29,6 +29,7 @@ def down(config: Config, *, replicas: bool = False) -> int:
             left = stop_leftovers(config)
             (config.run / "running.json").unlink(missing_ok=True)
             gone = remove_replicas(config) if replicas else None
+            isolation.remove_unneeded(config)
             stop_engine(config)
     except AlreadyRunning:
         say("A make up is still preparing. Stop it with Ctrl-C in its terminal.")

@@ -38,6 +38,18 @@ def remove_replicas(config: Config, *, volumes: bool = False) -> int:
     return len(found)
 
 
+def count_running(config: Config) -> int:
+    """How many of this installation's containers run. Raises LaunchError."""
+    host, label = config.docker_host, f"{LABEL}={installation(config)}"
+    try:
+        return len(_list(host, "/containers/json?", label))
+    except (OSError, http.client.HTTPException) as error:
+        raise LaunchError(
+            f"The Docker engine at {host} did not answer: {error}.",
+            "Start the engine, then run it again.",
+        ) from error
+
+
 def installation(config: Config) -> str:
     """The name on everything this installation made, as console.settings has it."""
     if name := config.env.get("ALIGHT_INSTALLATION"):

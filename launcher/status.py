@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from launcher import processes
+from launcher import isolation, processes
 from launcher.config import Config
 from launcher.down import SERVICES
 from launcher.engine import Answer, ping
@@ -27,7 +27,9 @@ def status(config: Config, *, as_json: bool = False) -> int:
     total = sum(row.memory_bytes for row in rows if row.name != "dockerd")
     if as_json:
         found = [asdict(row) for row in rows]
-        say(json.dumps({"processes": found, "memory_bytes": total}))
+        fenced = isolation.noted(config).get("fenced")
+        told = {"processes": found, "memory_bytes": total, "fenced": fenced}
+        say(json.dumps(told))
     elif not rows:
         say("Alight does not run here. Start it: make up")
     else:
@@ -38,6 +40,8 @@ def status(config: Config, *, as_json: bool = False) -> int:
                 f"{row.cpu_seconds:>10.1f} s  {span(row.age_seconds)}"
             )
         say(f"{'in all':12}{'':>8}{total / 1e6:>7.0f} MB  (without dockerd)")
+        if note := isolation.noted(config):
+            say(note["text"])
         if (answer := ping(config.docker_host)) is not Answer.YES:
             say(in_words(answer, config.docker_host))
     return 0 if any(row.name == "supervisor" for row in rows) else 3

@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from launcher import isolation
 from launcher.config import ROOT, Config, read_config
 from launcher.ports import free_port
 from launcher.replicas import remove_replicas
@@ -25,6 +27,9 @@ class Console:
     home: Path
     env: dict[str, str]
     user: str = "admin"
+    # Of whoever signed in last, for a browser that starts with them.
+    cookies: list[dict[str, Any]] = field(default_factory=list)
+    _tokens: dict[str, str] = field(default_factory=dict)
 
     @property
     def config(self) -> Config:
@@ -47,8 +52,10 @@ class Console:
         return done.stdout.strip()
 
     def token(self, name: str = "test") -> str:
-        """A bearer token of admin."""
-        return self.manage("make_token", name)
+        """A bearer token of admin, made when it is first asked for."""
+        if name not in self._tokens:
+            self._tokens[name] = self.manage("make_token", name)
+        return self._tokens[name]
 
     def launch(self, *words: str) -> str:
         """`make WORDS` as a user would type it; what it printed."""
@@ -94,5 +101,6 @@ def remove_console(console: Console) -> None:
         console.launch("down")
         if (console.home / "installation").exists():
             remove_replicas(console.config, volumes=True)
+            isolation.remove_unneeded(console.config)
     finally:
         shutil.rmtree(console.home, ignore_errors=True)

@@ -29,18 +29,13 @@ class Machine:
         self.engine = OwnEngine()
         self._servers = []
         self._lay_out()
+        # Words before a command that is to see what the engine sees.
+        self.inside = self.engine.inside = self._hold()
 
     # --- its life -------------------------------------------------------------
 
     def start(self, *options):
-        home = self.engine.home
-        (home / "resolv.conf").write_text(f"nameserver {NAMES}\n")
-        self.engine.inside = (
-            *("nsenter", f"--net=/run/netns/{self.host}"),
-            # A file of its own names in a view of its own.
-            *("unshare", "--mount", "--propagation", "private", "sh", "-c"),
-            f'mount --bind {home}/resolv.conf /etc/resolv.conf && exec "$0" "$@"',
-        )
+        """Start the engine and return when it answers."""
         self.engine.start(
             *("--iptables=true", "--ip-masq=true", "--ip-forward=true"), *options
         )
@@ -53,12 +48,11 @@ class Machine:
         assert server.stdout.readline() == "ready\n"
 
     def destroy(self):
-        for server in self._servers:
-            server.kill()
-            server.wait()
-            server.stdout.close()
         # The engine first: it still wants to tidy up its network.
         self.engine.destroy()
+        for server in self._servers:
+            server.kill()
+            server.communicate()
         for name in (self.host, self.lan, self.net):
             subprocess.run(["ip", "netns", "del", name], check=False)
 
@@ -84,7 +78,7 @@ class Machine:
 
     def run(self, script):
         done = subprocess.run(
-            [*self._inside(), "sh", "-c", script],
+            [*self.inside, "sh", "-c", script],
             capture_output=True,
             text=True,
             timeout=60,
@@ -97,7 +91,7 @@ class Machine:
         inner = 'mount -t sysfs sys /sys && exec "$0" "$@"'
         done = subprocess.run(
             [
-                *self._inside(),
+                *self.inside,
                 *("unshare", "--mount", "sh", "-c", inner),
                 *(sys.executable, "manage.py", *words),
             ],
@@ -114,10 +108,24 @@ class Machine:
 
     # --- how ------------------------------------------------------------------
 
-    def _inside(self):
-        """Words before a command that is to see what the engine sees."""
-        pid = (self.engine.home / "pid").read_text()
-        return ("nsenter", "--target", pid, "--net", "--mount", f"--wd={ROOT}")
+    def _hold(self):
+        """A process in the machine's network, with a view of files of its own."""
+        resolv = self.engine.home / "resolv.conf"
+        resolv.write_text(f"nameserver {NAMES}\n")
+        script = f"mount --bind {resolv} /etc/resolv.conf && echo ready && exec cat"
+        holder = subprocess.Popen(
+            [
+                *("nsenter", f"--net=/run/netns/{self.host}"),
+                *("unshare", "--mount", "--propagation", "private", "sh", "-c", script),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._servers.append(holder)
+        assert holder.stdout.readline() == "ready\n"
+        words = ("nsenter", "--target", str(holder.pid), "--net", "--mount")
+        return (*words, f"--wd={ROOT}")
 
     def _lay_out(self):
         for name in (self.host, self.lan, self.net):

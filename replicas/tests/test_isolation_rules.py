@@ -8,19 +8,9 @@ from replicas.engine import names
 from replicas.isolation import iptables, nft
 from replicas.isolation.names import nameservers
 from replicas.isolation.rules import Fence, Rule, Target, digest, lists, target
+from replicas.tests.filters import BARE, DOCKER, applied
 
 FENCE = Fence("alight00000001", nameservers=("10.9.9.9", "fd00::53"))
-# As Docker leaves the filter, and as an admin's tool fills it.
-DOCKER = """\
--P INPUT ACCEPT
--P FORWARD DROP
--N DOCKER
--N DOCKER-USER
--A INPUT -i lo -j ACCEPT
--A FORWARD -j DOCKER-USER
--A FORWARD -i alight00000001 ! -o alight00000001 -j ACCEPT
--A DOCKER-USER -j RETURN"""
-BARE = "-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT"
 
 
 def passes(rules, address, *, protocol="tcp", port=80):
@@ -131,33 +121,6 @@ def test_a_target_is_read(text, said):
 
 
 # --- In the words of iptables ------------------------------------------------------
-def applied(listing, text):
-    """The listing after `iptables-restore --noflush` with this input."""
-    lines = listing.splitlines()
-    for line in text.splitlines():
-        verb, _, rest = line.partition(" ")
-        if line.startswith(":"):
-            name = line[1:].split()[0]
-            lines = [one for one in lines if not one.startswith(f"-A {name} ")]
-            lines = [*lines, *([] if f"-N {name}" in lines else [f"-N {name}"])]
-        elif verb == "-D":
-            lines.remove(f"-A {rest}")
-        elif verb == "-A":
-            lines.append(line)
-        elif verb == "-I":
-            parent, _, rule = rest.replace(" 1 ", " ", 1).partition(" ")
-            first = [
-                n for n, one in enumerate(lines) if one.startswith(f"-A {parent} ")
-            ]
-            lines.insert(first[0] if first else len(lines), f"-A {parent} {rule}")
-        elif verb == "-F":
-            lines = [one for one in lines if not one.startswith(f"-A {rest} ")]
-        elif verb == "-X":
-            lines.remove(f"-N {rest}")
-            assert not [one for one in lines if one.endswith(f" -j {rest}")]
-    return "\n".join(lines)
-
-
 @pytest.mark.parametrize("before", [DOCKER, BARE])
 @pytest.mark.parametrize("version", [4, 6])
 def test_once_up_there_is_nothing_to_change(before, version):
