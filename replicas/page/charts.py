@@ -109,9 +109,9 @@ def _draw(plan: Plan, spans: Spans) -> Chart:
         begin=spans.begin,
         step=spans.range.step,
         top=top,
-        scale=(_text(top), _text(top / 2), "0"),
+        scale=(plot.label(top), plot.label(top / 2), "0"),
         ticks=spans.ticks,
-        value="–" if newest is None else _text(newest),
+        value="–" if newest is None else plot.told(newest),
         unit="" if newest is None else plan.unit,
         area=plot.area(values, top),
         lines=(
@@ -137,10 +137,6 @@ def _rounded(values: Sequence[float | None]) -> tuple[float | None, ...]:
     return tuple(None if value is None else plot.shown(value) for value in values)
 
 
-def _text(value: float) -> str:
-    return str(plot.shown(value))
-
-
 def _keys(more: Iterable[tuple[More, Sequence[float | None]]]) -> list[Key]:
     return [
         Key(line.kind, line.key if v[-1] is None else _now(line, v[-1]))
@@ -149,7 +145,7 @@ def _keys(more: Iterable[tuple[More, Sequence[float | None]]]) -> list[Key]:
 
 
 def _now(line: More, value: float) -> str:
-    return f"{line.key} {_text(value)} {line.unit}".rstrip()
+    return f"{line.key} {plot.told(value)} {line.unit}".rstrip()
 
 
 def _cold_key(starts: Sequence[Start]) -> list[Key]:
@@ -186,8 +182,8 @@ def _spoken(
     said = f"{plan.what}, {span.spoken}"
     if not known:
         return f"{said}: {plan.none.lower()}"
-    newest = "none" if values[-1] is None else _text(values[-1])
-    said += f": now {newest}, at most {_text(max(known))}"
+    newest = "none" if values[-1] is None else plot.told(values[-1])
+    said += f": now {newest}, at most {plot.told(max(known))}"
     if marks:
         said += f". {sum(1 for _ in plan.starts)} cold starts are marked"
     return said

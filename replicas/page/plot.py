@@ -99,3 +99,13 @@ def shown(value: float) -> float:
     digits = 1 if value >= 0.95 else 2
     found = round(value, digits)
     return int(found) if found == int(found) else found
+
+
+def told(value: float) -> str:
+    """As `shown`, with commas: "12,480"."""
+    return f"{shown(value):,}"
+
+
+def label(value: float) -> str:
+    """Beside an axis, where there is little room: "6k", "1.5k"."""
+    return f"{shown(value / 1000)}k" if shown(value) >= 1000 else str(shown(value))

@@ -24,7 +24,7 @@ class Traffic:
     def spoken(self) -> str:
         if not any(self.counts):
             return "No requests in the last hour"
-        return f"Requests in the last hour, peak {max(self.counts)} a minute"
+        return f"Requests in the last hour, peak {max(self.counts):,} a minute"
 
     @property
     def paths(self) -> tuple[str, str]:
@@ -46,8 +46,8 @@ def _rate(requests: int, minutes: float) -> str:
         return ""
     rate = requests / minutes
     if rate < 0.95:
-        return f"{plot.shown(rate * 60)} an hour"
-    return f"{plot.shown(rate)} a minute"
+        return f"{plot.told(rate * 60)} an hour"
+    return f"{plot.told(rate)} a minute"
 
 
 def _slow(buckets: tuple[int, ...]) -> str:

@@ -72,6 +72,18 @@ def test_numbers_are_rounded_as_far_as_anybody_reads(value, text):
     assert str(plot.shown(value)) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text", "beside"),
+    [(6, "6", "6"), (999.7, "1,000", "1k"), (1500, "1,500", "1.5k"),
+     (60000, "60,000", "60k")],
+)  # fmt: skip
+def test_large_numbers_are_told_with_commas_and_short_beside_an_axis(
+    value, text, beside
+):
+    assert plot.told(value) == text
+    assert plot.label(value) == beside
+
+
 def test_a_line_stops_where_nothing_is_known():
     values = [0, 10, None, 5, None, 10, 0]
     assert plot.line(values, 10) == "M0 100l167 -100M500 50h0M833 0l167 100"

@@ -9,6 +9,7 @@ from endpoints.ingress.base import BOUNDS
 from replicas.metrics import store
 from replicas.metrics.point import GpuUse, Level, Point, Start, Use
 from replicas.metrics.series import floor
+from replicas.models import Sample
 
 GB = 10**9
 
@@ -53,21 +54,22 @@ def keep(endpoint, at, told, step=10):
 
 
 def tell_an_hour(endpoint, now, *, gpu=False):
-    """Traffic that goes up and down, with failures in the middle and a cold start at
-    the beginning, up to `now`; the last 10 min have two replicas."""
+    """Traffic that goes up and down, with failures in the middle and a cold start
+    before, up to `now`; the last 10 min have two replicas."""
     end = floor(now, 10)
+    cold = Start(int((end - timedelta(seconds=3000)).timestamp()), 42, 1, True)
+    rows = []
     for index in range(360):
         part = index / 360
         waves = 3 + 2 * math.sin(part * 9) + math.sin(part * 47)
-        starts = (Start(int((end - timedelta(seconds=3590)).timestamp()), 42, 1, True),)
         told = point(
             max(0, round(waves)),
             failed=int(150 < index < 170),
             refused=int(200 < index < 210),
             replicas=2 if index > 300 else 1,
             gpu=0.4 + 0.3 * math.sin(part * 7) if gpu else None,
-            starts=starts if index == 1 else (),
+            starts=(cold,) if index == 60 else (),
         )
-        store.write(
-            10, end - timedelta(seconds=10 * (360 - index)), {endpoint.pk: told}
-        )
+        at = end - timedelta(seconds=10 * (360 - index))
+        rows.append(Sample(endpoint=endpoint, step=10, at=at, data=told.to_json()))
+    Sample.objects.bulk_create(rows)
