@@ -38,7 +38,7 @@ def share(
     name: for whom it is, for people.
     """
     secret = secrets.token_urlsafe(24)
-    digest = digest_of(_cookie(secret))
+    digest = digest_of(admission_of(secret, expires_at).cookie)
     actor = maker.get_username()
     with transaction.atomic():
         link = ShareLink.objects.create(
@@ -87,12 +87,13 @@ def follow(name: str, secret: str) -> Admission | None:
     # A full disk must not keep people out.
     with suppress(OperationalError):
         links.filter(stale).update(last_used_at=now)
-    return Admission(_cookie(secret), link.expires_at)
+    return admission_of(secret, link.expires_at)
 
 
-def _cookie(secret: str) -> str:
+def admission_of(secret: str, until: datetime) -> Admission:
+    """What every browser shows that followed the link with this secret."""
     digest = hashlib.sha256(f"pass of the link {secret}".encode()).digest()
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return Admission(base64.urlsafe_b64encode(digest).decode().rstrip("="), until)
 
 
 def _told(link: ShareLink) -> str:

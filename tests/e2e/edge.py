@@ -95,6 +95,7 @@ class Edge:
     def __init__(self, haproxy):
         self.ingress = haproxy.ingress
         self.port = haproxy.setup.port
+        self.runtime_socket = haproxy.setup.socket
         self.url = f"http://localhost:{self.port}"
 
     def of(self, endpoint, path="/"):
