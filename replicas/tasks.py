@@ -9,7 +9,7 @@ from celery import shared_task
 from django.conf import settings
 
 from endpoints.valkey import valkey
-from replicas import discovery
+from replicas import discovery, doorbell
 from replicas.engine.base import EngineUnreachable
 from replicas.reconciler import loop
 
@@ -50,6 +50,16 @@ def look_for_gpus() -> bool:
     for endpoint_id in loop.look_for_gpus():
         reconcile.delay(endpoint_id)
     return discovery.has_gpus()
+
+
+@shared_task
+def deliver(endpoint_id: int) -> None:
+    """Have the runner send what this endpoint is to answer later.
+
+    Such a request may take hours, which no slot of Celery's waits for.
+    """
+    log.debug("Endpoint %s has requests to be sent", endpoint_id)
+    doorbell.ring()
 
 
 @shared_task

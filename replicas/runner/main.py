@@ -14,6 +14,7 @@ from replicas import doorbell, tasks
 from replicas.engine import open_streams
 from replicas.logs.follow import LogFollower
 from replicas.reconciler import loop
+from replicas.runner.delivering import Deliverer
 from replicas.runner.door import Door
 from replicas.runner.fetching import Fetcher
 from replicas.runner.finding import GpuFinder
@@ -55,6 +56,7 @@ class Runner:
             Isolator(),
             LogFollower(streams),
             keeper,
+            Deliverer(),
             Door(streams, keeper),
         ]
         try:
