@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from endpoints.ingress.base import BOUNDS
+
+T = TypeVar("T")
 
 _NO_CLASSES = (0, 0, 0, 0, 0)
 _NO_BUCKETS = (0,) * (len(BOUNDS) + 1)
@@ -24,13 +26,6 @@ class Level:
     def mean(self) -> float:
         return self.total / self.seconds if self.seconds else 0.0
 
-    def __add__(self, other: Level) -> Level:
-        return Level(
-            self.total + other.total,
-            self.seconds + other.seconds,
-            max(self.most, other.most),
-        )
-
 
 @dataclass(frozen=True)
 class Use:
@@ -44,17 +39,6 @@ class Use:
     limit: int = 0
     received: int = 0
     sent: int = 0
-
-    def __add__(self, other: Use) -> Use:
-        return Use(
-            self.seconds + other.seconds,
-            self.busy + other.busy,
-            other.cores,
-            self.memory + other.memory,
-            other.limit,
-            self.received + other.received,
-            self.sent + other.sent,
-        )
 
     def to_json(self) -> list[float]:
         return [
@@ -252,22 +236,21 @@ def nothing(seconds: float) -> Point:
 
 def merge(points: Iterable[Point]) -> Point:
     """One point for them all. They come in order of time, at least one."""
-    first, *others = points
-    if not others:
-        return first
-    every = [first, *others]
+    every = list(points)
+    if len(every) == 1:
+        return every[0]
     return Point(
-        seconds=sum(one.seconds for one in every),
-        requests=sum(one.requests for one in every),
-        classes=_columns(one.classes for one in every),
-        buckets=_columns(one.buckets for one in every),
-        held=sum(one.held for one in every),
-        in_flight=sum((one.in_flight for one in every), Level()),
-        queued=sum((one.queued for one in every), Level()),
-        ready=sum((one.ready for one in every), Level()),
-        uses=_added((one.uses for one in every), Use()),
-        gpus=_added((one.gpus for one in every), GpuUse()),
-        starts=tuple(start for one in every for start in one.starts),
+        seconds=sum([one.seconds for one in every]),
+        requests=sum([one.requests for one in every]),
+        classes=_columns([one.classes for one in every]),
+        buckets=_columns([one.buckets for one in every]),
+        held=sum([one.held for one in every]),
+        in_flight=_level_of([one.in_flight for one in every]),
+        queued=_level_of([one.queued for one in every]),
+        ready=_level_of([one.ready for one in every]),
+        uses=_by_number([one.uses for one in every], _use_of),
+        gpus=_by_number([one.gpus for one in every], _gpu_use_of),
+        starts=tuple([start for one in every for start in one.starts]),
         ended=every[-1].ended,
     )
 
@@ -298,13 +281,47 @@ def _level(pair: list[float] | None, seconds: float) -> Level:
     return Level(pair[0], seconds, pair[1]) if pair else Level(seconds=seconds)
 
 
-def _columns(rows: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
-    return tuple(sum(column) for column in zip(*rows, strict=True))
+# Minutes of a thousand endpoints are merged at once: lists and few objects are quick.
 
 
-def _added(maps: Iterable[Mapping[int, Any]], zero: Any) -> dict[int, Any]:
-    found: dict[int, Any] = {}
+def _columns(rows: list[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(map(sum, zip(*rows, strict=True)))
+
+
+def _level_of(levels: list[Level]) -> Level:
+    return Level(
+        sum([one.total for one in levels]),
+        sum([one.seconds for one in levels]),
+        max([one.most for one in levels]),
+    )
+
+
+def _use_of(uses: list[Use]) -> Use:
+    return Use(
+        sum([use.seconds for use in uses]),
+        sum([use.busy for use in uses]),
+        uses[-1].cores,
+        _level_of([use.memory for use in uses]),
+        uses[-1].limit,
+        sum([use.received for use in uses]),
+        sum([use.sent for use in uses]),
+    )
+
+
+def _gpu_use_of(uses: list[GpuUse]) -> GpuUse:
+    return GpuUse(
+        sum([use.seconds for use in uses]),
+        sum([use.busy for use in uses]),
+        sum([use.memory for use in uses]),
+        uses[-1].limit,
+    )
+
+
+def _by_number(
+    maps: list[Mapping[int, T]], join: Callable[[list[T]], T]
+) -> dict[int, T]:
+    found: dict[int, list[T]] = {}
     for one in maps:
         for number, use in one.items():
-            found[number] = found.get(number, zero) + use
-    return dict(sorted(found.items()))
+            found.setdefault(number, []).append(use)
+    return {number: join(found[number]) for number in sorted(found)}

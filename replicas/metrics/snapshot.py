@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -89,10 +89,25 @@ class Snapshot:
     replicas: list[ReplicaNow] = field(default_factory=list)
 
 
+def to_json(snapshot: Snapshot) -> str:
+    # The objects' own fields, not copies of them: there may be thousands.
+    endpoints = {
+        name: {
+            **vars(now),
+            "cold": now.cold and vars(now.cold),
+            "warm": now.warm and vars(now.warm),
+        }
+        for name, now in snapshot.endpoints.items()
+    }
+    replicas = [vars(one) for one in snapshot.replicas]
+    data = {"at": snapshot.at, "endpoints": endpoints, "replicas": replicas}
+    return json.dumps(data)
+
+
 def write(snapshot: Snapshot) -> None:
     """Never raises for an absent Valkey."""
     try:
-        valkey().set(_KEY, json.dumps(asdict(snapshot)), ex=KEEP_SECONDS)
+        valkey().set(_KEY, to_json(snapshot), ex=KEEP_SECONDS)
     except redis.RedisError as error:
         log.info("What was measured could not be shown: %s", error)
 

@@ -1,6 +1,5 @@
 """REST: an endpoint's series, and everybody's for Prometheus."""
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -191,7 +190,7 @@ def seen(now):
 @pytest.fixture
 def told(monkeypatch):
     made = seen(datetime.now(UTC))
-    text = json.dumps(snapshot.asdict(made))
+    text = snapshot.to_json(made)
     monkeypatch.setattr(snapshot, "valkey", lambda: _Valkey(text))
 
 
@@ -271,7 +270,7 @@ def test_without_a_collector_it_says_so(admin, monkeypatch):
 
 def test_an_old_look_is_no_look(admin, monkeypatch):
     old = seen(datetime.now(UTC) - timedelta(seconds=61))
-    text = json.dumps(snapshot.asdict(old))
+    text = snapshot.to_json(old)
     monkeypatch.setattr(snapshot, "valkey", lambda: _Valkey(text))
 
     assert scrape(caller(admin)) == {("alight_collector_up",): 0}
