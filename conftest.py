@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.images",
     "tests.engine",
     "tests.registry",
+    "tests.order",
 ]
 
 

@@ -24,7 +24,7 @@ class Stage:
 
 
 def stages(config: Config, words: list[str]) -> list[Stage]:
-    """What make test runs, in order. words: handed to pytest."""
+    """What make test runs, in order. words: handed to pytest, where the last counts."""
     bin_ = config.venv / "bin"
     python = str(config.python)
     # As behind a certificate, so that Django judges the settings of production.
@@ -41,7 +41,7 @@ def stages(config: Config, words: list[str]) -> list[Stage]:
         Stage("types", (str(bin_ / "mypy"), ".")),
         Stage("migrations", (python, "manage.py", "makemigrations", "--check")),
         Stage("deploy", (python, "manage.py", *check), deploy),
-        Stage("pytest", (python, "-m", "pytest", *words)),
+        Stage("pytest", (python, "-m", "pytest", "-n", "auto", *words)),
     ]
 
 

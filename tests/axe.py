@@ -7,7 +7,9 @@ TAGS = [
     *("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"),
 ]
 _RUN = """tags => new Promise((done, fail) => requestAnimationFrame(() => axe
-    .run(document, {runOnly: {type: "tag", values: tags}})
+    .run(document, {
+        runOnly: {type: "tag", values: tags}, resultTypes: ["violations"],
+    })
     .then(found => done(found.violations.map(v =>
         v.id + ": " + v.nodes.map(n => n.target.join(" ")).join(" | "))), fail)))"""
 

@@ -63,12 +63,26 @@ def sign_in(page, console, user="admin", password=None):
     page.wait_for_url("**/endpoints/")
 
 
+def open_signed_in(context, console):
+    """A tab of admin on the endpoints list. The form is filled in once for a console.
+
+    And once more when that session was ended: then the cookies lead to the form.
+    """
+    page = context.new_page()
+    if console.cookies:
+        context.add_cookies(console.cookies)
+        page.goto(f"{console.url}/endpoints/")
+        if page.url == f"{console.url}/endpoints/":
+            return page
+    sign_in(page, console)
+    console.cookies = context.cookies()
+    return page
+
+
 @pytest.fixture
 def page(context, console):
     """A tab of admin, signed in, on the endpoints list."""
-    page = context.new_page()
-    sign_in(page, console)
-    return page
+    return open_signed_in(context, console)
 
 
 def open_steadily(tab, url):

@@ -2,8 +2,6 @@
 
 import pytest
 
-from tests.browser import sign_in
-
 
 @pytest.fixture
 def pages(valkey):
@@ -24,8 +22,15 @@ class Ada:
 
 
 @pytest.fixture
-def tab(context, pages, alice):
-    """A page on which Alice is signed in."""
+def tab(context, pages, alice, client):
+    """A page on which Alice is signed in, on her endpoints."""
+    client.force_login(alice)
+    context.add_cookies(
+        [
+            {"name": cookie.key, "value": cookie.value, "url": pages.url}
+            for cookie in client.cookies.values()
+        ]
+    )
     page = context.new_page()
-    sign_in(page, Ada(pages.url), "alice")
+    page.goto(f"{pages.url}/endpoints/")
     return page

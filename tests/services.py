@@ -80,9 +80,3 @@ def console(docker_engine):
         yield made
     finally:
         remove_console(made)
-
-
-def pytest_collection_modifyitems(items):
-    """Browser tests last: Playwright leaves an event loop running in this thread, in
-    which no other test could start one."""
-    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from replicas.engine import names
 from tests.api import Api
-from tests.browser import sign_in
+from tests.browser import open_signed_in
 from tests.console import new_console, remove_console
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
@@ -66,9 +66,7 @@ def made(api):
 
 @pytest.fixture
 def page(context, home):
-    page = context.new_page()
-    sign_in(page, home)
-    return page
+    return open_signed_in(context, home)
 
 
 def ends(api, name, attempt):

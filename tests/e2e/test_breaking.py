@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from launcher import processes
 from tests.api import Api
-from tests.browser import sign_in
+from tests.browser import open_signed_in
 from tests.console import new_console, remove_console
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
@@ -44,9 +44,7 @@ def api(broken):
 
 @pytest.fixture
 def page(context, broken):
-    page = context.new_page()
-    sign_in(page, broken)
-    return page
+    return open_signed_in(context, broken)
 
 
 @pytest.fixture

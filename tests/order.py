@@ -1,0 +1,38 @@
+"""What order tests run in, and how they are shared out to run side by side."""
+
+import os
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+# Each has a console and a browser of its own: about 1 GB.
+MOST = 6
+
+
+def pytest_collection_modifyitems(items):
+    """Files with a browser last, and before all others those with an engine.
+
+    Playwright leaves an event loop running in this thread, in which no later test
+    could start one. What takes long begins early, so that all lanes end together.
+    """
+    browser = {item.path for item in items if "chromium" in item.fixturenames}
+    engine = {item.path for item in items if _needs_engine(item)}
+    items.sort(key=lambda item: (item.path in browser, item.path not in engine))
+
+
+def _needs_engine(item):
+    return "docker_engine" in item.fixturenames or item.get_closest_marker("docker")
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Lanes of `-n auto`: most tests wait, so there is one more than cores."""
+    if config.getoption("usepdb"):
+        return 0
+    return min(len(os.sched_getaffinity(0)) + 1, MOST)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file is one lane's, in the order above: its tests share what they set up."""
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
