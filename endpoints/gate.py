@@ -28,6 +28,11 @@ def admit(names: Iterable[str], grant: Grant) -> None:
     _on_commit(let_in)
 
 
+def publish(name: str, *, public: bool) -> None:
+    """Everybody may call the endpoint of this name, or only those with a grant."""
+    _on_commit(lambda ingress: ingress.publish(name, public=public))
+
+
 def expel(digests: Collection[str]) -> None:
     """Whoever shows one of these may call nothing."""
     gone = sorted(digests)

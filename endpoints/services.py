@@ -15,7 +15,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 
-from endpoints import revisions, rules, sealing, signals, timeline, volumes
+from endpoints import gate, revisions, rules, sealing, signals, timeline, volumes
 from endpoints.models import Endpoint
 from endpoints.steps import Reason
 from templates_app.models import Template, Tier
@@ -124,6 +124,8 @@ def change(endpoint: Endpoint, actor: str, **fields: Any) -> Endpoint:
             revisions.begin(row, actor)
         if changes.keys() & SCALE_FIELDS:
             row.target_count = _target(row)
+        if "public" in changes:
+            gate.publish(row.name, public=row.public)
         row.save(update_fields=[*changes, "revision", "target_count"])
         _tell_change(row, changes, actor)
         signals.announce(row.pk)

@@ -138,6 +138,13 @@ class Ingress(Protocol):
         """
         ...
 
+    def publish(self, name: str, *, public: bool) -> None:
+        """Let everybody in, or only those with a grant, at once.
+
+        `apply` and `sync` must say the same later. Unknown names are fine.
+        """
+        ...
+
     def expel(self, digests: Collection[str]) -> None:
         """Let these in nowhere, at once."""
         ...

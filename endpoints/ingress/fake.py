@@ -77,6 +77,11 @@ class FakeIngress:
             grants = tuple(sorted({*others, grant}))
             self.routes[name] = replace(route, grants=grants)
 
+    def publish(self, name: str, *, public: bool) -> None:
+        self._reach()
+        if route := self.routes.get(name):
+            self.routes[name] = replace(route, public=public)
+
     def expel(self, digests: Collection[str]) -> None:
         self._reach()
         for name, route in self.routes.items():

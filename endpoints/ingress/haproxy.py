@@ -122,6 +122,14 @@ class HAProxyIngress:
             draft.admit(name, grant)
             self._carry_out(hap, draft)
 
+    def publish(self, name: str, *, public: bool) -> None:
+        if not is_word(name):
+            return
+        with files.locked(self._setup.folder), self._runtime() as hap:
+            draft = Draft(self._rows(hap, [(SLOTS, name), (PUBLIC, name)]))
+            draft.publish(name, public=public)
+            self._carry_out(hap, draft)
+
     def expel(self, digests: Collection[str]) -> None:
         with files.locked(self._setup.folder), self._runtime() as hap:
             grants = map_rows(hap.ask([f"show map {GRANTS}"])[0])

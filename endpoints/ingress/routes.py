@@ -171,6 +171,13 @@ class Draft:
         if name in self.tables[SLOTS]:
             self._put(GRANTS, f"{grant.digest}/{name}", str(grant.until))
 
+    def publish(self, name: str, *, public: bool) -> None:
+        """Everybody may call it, or only those with a grant."""
+        if not public:
+            self._drop(PUBLIC, name)
+        elif name in self.tables[SLOTS]:
+            self._put(PUBLIC, name, "1")
+
     def expel(self, digests: Collection[str]) -> None:
         """These may call nothing any more."""
         for key in [k for k in self.tables[GRANTS] if k.partition("/")[0] in digests]:

@@ -61,6 +61,14 @@ async def test_a_grant_ends_when_it_says(ingress, visitor, replica):
     assert await status_of(visitor, TOKEN) == 200
 
 
+async def test_public_access_is_opened_and_shut_alone(ingress, visitor, replica):
+    ingress.admit("art", GRANT)
+    for opened in (True, False, False, True, True):
+        ingress.publish("art", public=opened)
+        assert await status_of(visitor, {}) == (200 if opened else 401)
+        assert await status_of(visitor, TOKEN) == 200
+
+
 async def test_a_pass_lets_a_browser_in_also_for_sockets(ingress, visitor, replica):
     assert await status_of(visitor, PASS) == 401
     ingress.admit("art", Grant(PASS_DIGEST))

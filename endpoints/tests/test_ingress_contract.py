@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from endpoints.ingress.base import IngressFull, IngressUnreachable, Traffic
+from endpoints.ingress.base import Grant, IngressFull, IngressUnreachable, Traffic
 from endpoints.ingress.fake import FakeIngress
 from endpoints.tests.ingress_parts import (
     Visitor,
@@ -155,12 +155,25 @@ def test_an_ingress_that_is_away_says_so(world, ingress):
     for call in (
         lambda: ingress.apply(public("art")),
         lambda: ingress.forget("art"),
+        lambda: ingress.publish("art", public=True),
+        lambda: ingress.admit("art", Grant("ABC")),
+        lambda: ingress.expel({"ABC"}),
         lambda: ingress.sync([public("art")]),
         lambda: ingress.open_requests("art", "one.1"),
         lambda: ingress.traffic(),
     ):
         with pytest.raises(IngressUnreachable):
             call()
+
+
+def test_nobody_is_let_in_where_nothing_is(ingress):
+    ingress.publish("nobody", public=True)
+    ingress.admit("nobody", Grant("ABC"))
+    ingress.expel({"ABC", "DEF"})
+    assert ingress.traffic() == {}
+    # What was said of it before does not count once it is there.
+    ingress.apply(private("nobody"))
+    assert ingress.traffic() == {"nobody": NOTHING}
 
 
 def test_many_threads_never_share_a_slot(ingress):

@@ -14,7 +14,10 @@ from endpoints.tests.factories import (
     TierFactory,
     spec,
 )
+from endpoints.tests.gates import at_once, gates
 from templates_app.spec import ContainerSpec, EnvVar, LogHint, VolumeSpec
+
+__all__ = ["at_once", "gates"]
 
 pytestmark = pytest.mark.django_db
 
@@ -221,3 +224,12 @@ def test_what_is_rolled_back_is_not_told(
         transaction.set_rollback(True)
     whisper.refresh_from_db()
     assert (whisper.paused, story(whisper), rung) == (False, [], [])
+
+
+def test_the_ingress_hears_of_access_at_once(whisper, gates, at_once):
+    gates.open(whisper)
+    for public in (True, False):
+        at_once(services.change, whisper, "alice", public=public)
+        assert gates.ingress.routes[whisper.name].public is public
+    gates.ingress.reachable = False
+    assert at_once(services.change, whisper, "alice", public=True).public

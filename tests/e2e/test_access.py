@@ -212,6 +212,17 @@ def test_links_and_tokens_end_by_themselves(house, art, alice):
     assert told == {f"{d}/art": str(int(at.timestamp())) for d, at in ends.items()}
 
 
+# --- Public access ---------------------------------------------------------------
+def test_it_is_opened_and_shut_at_once(alice_in, house, art):
+    alice_in.goto(f"{house.url}/endpoints/art/")
+    for act, status in (("Open to the public", 200), ("Make private", 401)):
+        alice_in.get_by_role("button", name="More actions").click()
+        with alice_in.expect_response("**/access/"):
+            alice_in.get_by_role("menuitem", name=act).click()
+        assert call(house, art).status_code == status
+        alice_in.reload()
+
+
 # --- Tokens --------------------------------------------------------------------
 def bearer(token):
     return {"Authorization": f"Bearer {token}"}
