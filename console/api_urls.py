@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from console.schema import Nothing, Schema
 from endpoints import api as endpoints
 from endpoints import share_api as access
+from endpoints import sizing_api as sizing
 from endpoints import vault_api as vault
 from endpoints import volume_api as volumes
 from replicas.api import endpoints as replicas
@@ -24,6 +25,10 @@ urlpatterns = [
         "endpoint/<slug:name>/revisions/<int:revision>/rollback",
         revisions.RollBack.as_view(),
     ),
+    path("endpoint/<slug:name>/wake", sizing.Wake.as_view()),
+    path("endpoint/<slug:name>/sleep", sizing.Sleep.as_view()),
+    path("endpoint/<slug:name>/keep-warm", sizing.KeepWarm.as_view()),
+    path("endpoint/<slug:name>/schedule", sizing.Schedule.as_view()),
     path("endpoint/<slug:name>/share-links", access.ShareLinks.as_view()),
     path(
         "endpoint/<slug:name>/share-links/<int:link_id>",

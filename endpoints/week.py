@@ -30,12 +30,12 @@ def days_of(bits: int) -> list[str]:
 
 
 def time_of(text: str) -> time | None:
-    """ "09:00" and the like; 24:00 is the end of the day, which is 00:00."""
+    """ "09:00" and the like, to the minute; 24:00 is the end of the day: 00:00."""
     try:
         found = time.fromisoformat("00:00" if text == "24:00" else text)
     except ValueError:
         return None
-    return found if found.tzinfo is None else None
+    return None if found.tzinfo else found.replace(second=0, microsecond=0)
 
 
 def zone_problem(zone: str) -> str:

@@ -46,6 +46,15 @@ PATHS = [
     "/v1/volumes/whisper",
     "/v1/templates",
     "/v1/templates/S",
+    "/v1/endpoint/whisper/wake",
+    "/v1/endpoint/whisper/sleep",
+    "/v1/endpoint/whisper/keep-warm",
+    "/v1/endpoint/whisper/schedule",
+    "/v1/endpoint/whisper/share-links",
+    "/v1/endpoint/whisper/share-links/1",
+    "/v1/tokens",
+    "/v1/tokens/1",
+    "/v1/metrics/whisper",
 ]
 WISH = {"name": "whisper", "image_url": "lab/whisper:1", "port": 8000}
 
@@ -221,6 +230,8 @@ def test_the_schema_is_valid_and_complete(capsys):
         .replace("{key}", "A")
         .replace("{revision}", "1")
         .replace("{slug}", "S")
+        .replace("{key_id}", "1")
+        .replace("{link_id}", "1")
         for path in schema["paths"]
     }
     public = {"/v1/public-endpoints"}
