@@ -24,7 +24,8 @@ _COUNTER = 1
 _STATUSES = {1: "100:199", 2: "200:299", 3: "300:399", 4: "400:499", 5: "501 505"}
 STORED = f"gpc({COUNTERS}),http_fail_cnt"
 
-_FIELD = re.compile(r"gpc(\d+)=(\d+)")
+# All of them in one go: a thousand rows are read every few seconds.
+_COUNTS = re.compile(" ".join(rf"gpc{number}=(\d+)" for number in range(COUNTERS)))
 
 
 def rules() -> str:
@@ -58,19 +59,17 @@ def answers_rows(answer: str) -> Iterator[tuple[str, Answers]]:
     """`show table answers`: "0x…: key=NAME use=… gpc0=… http_fail_cnt=…" a line."""
     for line in answer.splitlines():
         name = line.partition("key=")[2].partition(" ")[0]
-        if not name:
+        found = _COUNTS.search(line)
+        if not name or found is None:
             continue
-        counts = dict.fromkeys(range(COUNTERS), 0)
-        counts |= {int(number): int(count) for number, count in _FIELD.findall(line)}
+        counts = tuple(map(int, found.groups()))
         failed = int(line.partition("http_fail_cnt=")[2].partition(" ")[0] or 0)
-        one, two, three, four, five = (
-            counts[_BUCKETS + number] for number in range(_CLASSES)
-        )
+        one, two, three, four, five = counts[_BUCKETS:_HELD]
         yield (
             name,
             Answers(
                 classes=(one, two, three, four, five + failed),
-                buckets=tuple(counts[number] for number in range(_BUCKETS)),
+                buckets=counts[:_BUCKETS],
                 held=counts[_HELD],
             ),
         )
