@@ -245,7 +245,9 @@ def as_page(
             named if answer.named else "",
             f"<p class=reason>{html.escape(reason)}</p>" if answer.reasoned else "",
             f"<p class=says>{html.escape(answer.message)}</p>",
-            "<p>This page looks again by itself.</p>" if answer.refresh else "",
+            "<p>This page looks again by itself.</p>"
+            if answer.refresh and not answer.looks
+            else "",
             f"<p><a href='{html.escape(console_url)}'>Open the console</a></p>",
             "</main>",
             f"<script>{_SCRIPT}</script>" if answer.looks else "",
