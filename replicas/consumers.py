@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
 import re
@@ -31,6 +32,7 @@ from endpoints.models import Endpoint
 from replicas import fragments
 from replicas.logs.reader import LogReader
 from replicas.news import current
+from replicas.page.spans import range_of
 from replicas.page.sparks import Traffic
 
 log = logging.getLogger(__name__)
@@ -289,9 +291,14 @@ class EndpointConsumer(LiveConsumer):
         self.start(self.draw_charts())
 
     async def draw_charts(self) -> None:
-        """They move along with the time, also when nothing else changes."""
-        while True:
+        """They move along with the time, also when nothing else changes.
+
+        Those of a longer range cost more and move less.
+        """
+        for turn in itertools.count(1):
             await asyncio.sleep(CHARTS_SECONDS)
+            if turn % range_of(self.charts_range).turns:
+                continue
             html = await self.charts()
             if html != self.charts_sent:
                 self.charts_sent = html

@@ -27,6 +27,11 @@ class Range:
     def rate(self) -> str:
         return "a minute" if self.per == 60 else "an hour"
 
+    @property
+    def turns(self) -> int:
+        """Every how many times 10 s it is worth drawing again."""
+        return min(6, self.step // 30)
+
 
 RANGES = (
     Range("1h", "1 h", "last hour", 3600, 30),
