@@ -197,7 +197,8 @@ class DockerEngine:
             client.close()
 
     def in_network(self, script: str) -> str:
-        client = self._hurried(_HELPER)
+        with spoken():
+            client = self._hurried(_HELPER)
         try:
             body = helpers.in_network(self.installation, script)
             mine = (self.installation, helpers.NETWORK)

@@ -540,6 +540,22 @@ async def test_a_volume_is_removed_once_nobody_has_it(bench):
         await files(bench, name)
 
 
+# --- The node itself ----------------------------------------------------------
+async def test_a_script_runs_on_the_node_and_leaves_nothing_behind(bench):
+    bench.shell({"echo hello": "hello\n"})
+    said = await asyncio.to_thread(bench.engine.in_network, "echo hello")
+    assert said == "hello\n"
+    assert bench.engine.observe(bench.labels) == []
+
+
+async def test_a_script_that_fails_is_refused_with_its_last_line(bench):
+    bench.shell({})
+    with pytest.raises(EngineRefused, match="no way"):
+        await asyncio.to_thread(
+            bench.engine.in_network, "echo first; echo no way >&2; exit 3"
+        )
+
+
 # --- Away ---------------------------------------------------------------------
 async def test_every_act_says_that_the_engine_is_away(bench):
     wanted = bench.wanted()
@@ -558,6 +574,7 @@ async def test_every_act_says_that_the_engine_is_away(bench):
         lambda: engine.listening_ports("x"),
         engine.gpus,
         lambda: engine.remove_volume("x"),
+        lambda: engine.in_network("true"),
     ):
         with pytest.raises(EngineUnreachable, match="does not answer"):
             act()

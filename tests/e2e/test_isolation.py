@@ -1,5 +1,6 @@
 """What replicas reach, and who reaches them, on a machine of the test's own."""
 
+import shutil
 import subprocess
 from contextlib import contextmanager
 
@@ -8,7 +9,7 @@ import pytest
 from replicas.engine import names
 from replicas.engine.base import Wanted
 from replicas.engine.docker import DockerEngine
-from replicas.isolation import fencing, keeping
+from replicas.isolation import fencing, keeping, nft
 from replicas.isolation.rules import Fence, target
 from tests.environment import HOME
 from tests.machine import CONTROL, LAN, NAMES, NET, Machine
@@ -242,6 +243,21 @@ def test_a_published_port_is_no_way_round(machine, one):
     with fenced(machine):
         assert one.run(*ask) == ""
     machine.engine.docker("rm", "-f", held)
+
+
+@pytest.mark.skipif(not shutil.which("nft"), reason="there is no nft here")
+def test_nft_does_the_same(machine, one):
+    fence = Fence(BRIDGE, nameservers=(NAMES,))
+    machine.at(machine.host, "nft", "-f", "-", input=nft.change("", fence))
+    found = everything(machine, one)
+    assert closed(found), found
+    assert works(machine, one)
+    table = ("nft", "list", "table", "inet", BRIDGE)
+    there = machine.at(machine.host, *table)
+    assert nft.change(there, fence) == ""
+    removal = nft.removal(there, BRIDGE)
+    machine.at(machine.host, "nft", "-f", "-", input=removal)
+    assert machine.at(machine.host, *table) == ""
 
 
 def test_ipv6_is_no_way_round(machine, one):

@@ -14,7 +14,13 @@ from dataclasses import dataclass, field, replace
 from docker import APIClient
 
 from replicas.engine import names
-from replicas.engine.base import Engine, EngineStreams, SignIn, Wanted
+from replicas.engine.base import (
+    Engine,
+    EngineRefused,
+    EngineStreams,
+    SignIn,
+    Wanted,
+)
 from replicas.engine.docker import DockerEngine
 from replicas.engine.errors import translate
 from replicas.engine.fake import FakeEngine, FakeImage, FakeStreams, World
@@ -94,6 +100,9 @@ class Bench:
     def forget(self, image: str) -> None:
         """Take the image off the node."""
         raise NotImplementedError
+
+    def shell(self, answers: dict[str, str]) -> None:
+        """Where the node has none: what it answers to scripts, and no way else."""
 
     def run(self, behaviour: str = "waits", **changes) -> str:
         made = self.engine.create(self.wanted(behaviour, **changes))
@@ -207,6 +216,14 @@ class FakeBench(Bench):
     def go_away(self) -> Bench:
         self.world.go_down()
         return self
+
+    def shell(self, answers: dict[str, str]) -> None:
+        def run(script: str) -> str:
+            if script in answers:
+                return answers[script]
+            raise EngineRefused("The helper in the machine’s network said: no way")
+
+        self.world.run_script = run
 
     def draw(self, container_id: str) -> None:
         self.world.draw(container_id, b"\r1%", "stdout")
