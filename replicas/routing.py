@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from django.conf import settings
 
@@ -84,9 +85,15 @@ _TELLING = (ReplicaState.READY, ReplicaState.FAILED)
 
 
 def route_now(endpoint: Endpoint, *, opening: Replica | None = None) -> Route:
-    """The endpoint's route from its rows as they are now."""
+    """The endpoint's route from its rows as they are now.
+
+    What opens it to everybody is read again: `endpoint` may be older than the last
+    click, of which the ingress was told directly.
+    """
     rows = endpoint.replicas.filter(state__in=_TELLING).select_related("revision")
-    return route_of(endpoint, rows, grants_of(endpoint), opening=opening)
+    route = route_of(endpoint, rows, grants_of(endpoint), opening=opening)
+    public = Endpoint.objects.filter(pk=endpoint.pk, public=True).exists()
+    return replace(route, public=public)
 
 
 def all_routes() -> list[Route]:

@@ -101,7 +101,8 @@ class Answers:
     held: int
 
 
-# What sync takes: the routes, or how to find them out.
+# What apply and sync take: the routes, or how to find them out.
+RouteNow = Route | Callable[[], Route]
 Routes = list[Route] | Callable[[], list[Route]]
 
 
@@ -111,8 +112,12 @@ class Ingress(Protocol):
     A sync that raises IngressFull has done all it had room for.
     """
 
-    def apply(self, route: Route) -> None:
-        """Make the ingress lead `route.host` exactly there. Repeating is harmless."""
+    def apply(self, route: RouteNow) -> None:
+        """Make the ingress lead `route.host` exactly there. Repeating is harmless.
+
+        A callable is asked while nothing else can come between, as that of `sync` is:
+        whoever was expelled meanwhile is not let in again by what was read before.
+        """
         ...
 
     def forget(self, name: str) -> None:

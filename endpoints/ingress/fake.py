@@ -12,6 +12,7 @@ from endpoints.ingress.base import (
     IngressFull,
     IngressUnreachable,
     Route,
+    RouteNow,
     Routes,
     Traffic,
 )
@@ -38,10 +39,11 @@ class FakeIngress:
         self._open: Counter[tuple[str, str]] = Counter()
         self._requests: Counter[str] = Counter()
 
-    def apply(self, route: Route) -> None:
-        check(route)
+    def apply(self, route: RouteNow) -> None:
         self._reach()
-        self._lead(route)
+        wanted = route() if callable(route) else route
+        check(wanted)
+        self._lead(wanted)
 
     def forget(self, name: str) -> None:
         self._reach()

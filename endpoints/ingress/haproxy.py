@@ -11,7 +11,15 @@ from collections.abc import Collection, Iterable, Sequence
 
 from endpoints.ingress import files
 from endpoints.ingress.answers import KINDS
-from endpoints.ingress.base import Answers, Grant, IngressFull, Route, Routes, Traffic
+from endpoints.ingress.base import (
+    Answers,
+    Grant,
+    IngressFull,
+    Route,
+    RouteNow,
+    Routes,
+    Traffic,
+)
 from endpoints.ingress.counting import answers_rows
 from endpoints.ingress.routes import (
     GRANTS,
@@ -50,17 +58,18 @@ class HAProxyIngress:
     def __init__(self, setup: Setup | None = None) -> None:
         self._setup = setup or setup_from_settings()
 
-    def apply(self, route: Route) -> None:
-        check(route)
+    def apply(self, route: RouteNow) -> None:
         with files.locked(self._setup.folder), self._runtime() as hap:
-            tables = self._tables_of(hap, route)
-            slot = tables[SLOTS].get(route.name)
+            wanted = route() if callable(route) else route
+            check(wanted)
+            tables = self._tables_of(hap, wanted)
+            slot = tables[SLOTS].get(wanted.name)
             if slot is None:
                 taken = map_rows(hap.ask([f"show map {SLOTS}"])[0])
                 slot = free_slot(set(taken.values()), self._setup.slots)
             places, tables[UPSTREAMS] = self._places(hap, [slot])
             draft = Draft(tables)
-            draft.lead(route, slot, places[slot])
+            draft.lead(wanted, slot, places[slot])
             self._carry_out(hap, draft)
 
     def forget(self, name: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -59,6 +60,21 @@ async def test_a_grant_ends_when_it_says(ingress, visitor, replica):
     assert await status_of(visitor, TOKEN) == 401
     ingress.admit("art", Grant(GRANT.digest, now + 3600))
     assert await status_of(visitor, TOKEN) == 200
+
+
+async def test_an_older_look_lets_nobody_in_again(ingress, visitor, replica):
+    revoking = threading.Thread(target=ingress.expel, args=({GRANT.digest},))
+
+    def look():
+        seen = private("art", replica.upstream(), grants=(GRANT,))
+        revoking.start()
+        # It would be done by now if it had not to wait for this apply.
+        revoking.join(0.3)
+        return seen
+
+    ingress.apply(look)
+    revoking.join()
+    assert await status_of(visitor, TOKEN) == 401
 
 
 async def test_public_access_is_opened_and_shut_alone(ingress, visitor, replica):

@@ -182,3 +182,8 @@ def test_many_threads_never_share_a_slot(ingress):
         for _ in threads.map(lambda name: ingress.apply(public(name)), names):
             pass
     assert set(ingress.traffic()) == set(names)
+
+
+def test_a_route_can_be_asked_for(ingress):
+    ingress.apply(lambda: private("art"))
+    assert ingress.traffic() == {"art": NOTHING}

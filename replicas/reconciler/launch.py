@@ -138,7 +138,8 @@ def _tell_image(replica: Replica, *, was_assigned: bool) -> None:
 
 def open_route(replica: Replica) -> None:
     """Lead the endpoint's host here as well. Raises IngressUnreachable."""
-    get_ingress().apply(routing.route_now(replica.endpoint, opening=replica))
+    endpoint = replica.endpoint
+    get_ingress().apply(lambda: routing.route_now(endpoint, opening=replica))
 
 
 def tell_answered(replica: Replica, tries: int) -> None:

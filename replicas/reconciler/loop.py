@@ -141,7 +141,7 @@ def _push_route(endpoint: Endpoint) -> bool:
         if endpoint.deleting:
             get_ingress().forget(endpoint.name)
             return True
-        get_ingress().apply(routing.route_now(endpoint))
+        get_ingress().apply(lambda: routing.route_now(endpoint))
     except (IngressUnreachable, IngressFull) as error:
         log.warning("%s has no route: %s", endpoint.name, error)
         return False
