@@ -3,7 +3,7 @@
 The shape is Knative's: the mean of the requests in flight over a stable window says how
 many are needed; a short window that asks for twice what is ready is a panic, in which
 its mean counts as well and nothing goes. What differs: a replica goes only when it was
-not needed for the endpoint's whole idle timeout (ADR 13).
+not needed for the endpoint's whole idle timeout (ADR 12).
 """
 
 from __future__ import annotations
@@ -102,6 +102,8 @@ class Policy:
         self._stable, self._short = Mean(STABLE), Mean(PANIC)
         self._needed = Most()
         self._panic_until: float | None = None
+        # Until then those who waited for the first replica are its to serve.
+        self._backlog_until: float | None = None
         self._begun = False
 
     def look(self, now: float, seen: Seen) -> Decision:
@@ -110,8 +112,9 @@ class Policy:
             # What runs was needed a moment ago, as far as anybody knows.
             self._needed.record(now, seen.wanted)
             self._begun = True
+        load = 0 if self._is_backlog(now, seen) else seen.in_flight
         for window in (self._stable, self._short):
-            window.record(now, seen.in_flight if seen.ready else 0)
+            window.record(now, load)
         panic = self._panics(now, seen)
         in_flight = max(self._stable.value, self._short.value if panic else 0.0)
         needed = max(needs(in_flight, seen.target), seen.minimum)
@@ -128,6 +131,13 @@ class Policy:
             idle=seen.idle,
         )
         return Decision(decide(facts), math.ceil(round(in_flight, 6)), panic)
+
+    def _is_backlog(self, now: float, seen: Seen) -> bool:
+        """Whether what is in flight only waited for a replica: none is ready, or the
+        first one just now. A hundred that came at once have started one."""
+        if not seen.ready:
+            self._backlog_until = now + PANIC
+        return self._backlog_until is not None and now < self._backlog_until
 
     def _panics(self, now: float, seen: Seen) -> bool:
         short = needs(self._short.value, seen.target)
