@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import pynvml
 
@@ -73,7 +74,7 @@ class Driver:
 
 
 def _now(handle: object) -> GpuNow:
-    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    memory = _memory(handle)
     try:
         busy = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
     except pynvml.NVMLError_NotSupported:
@@ -81,10 +82,17 @@ def _now(handle: object) -> GpuNow:
     return GpuNow(busy, int(memory.used), int(memory.total))
 
 
+def _memory(handle: object) -> Any:
+    """What programs use: newer drivers tell their own part of it apart."""
+    try:
+        return pynvml.nvmlDeviceGetMemoryInfo(handle, version=pynvml.nvmlMemory_v2)
+    except pynvml.NVMLError_FunctionNotFound:
+        return pynvml.nvmlDeviceGetMemoryInfo(handle)
+
+
 def _broken(error: pynvml.NVMLError) -> bool:
     return error.value in {
         pynvml.NVML_ERROR_UNINITIALIZED,
         pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
         pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH,
-        pynvml.NVML_ERROR_UNKNOWN,
     }
