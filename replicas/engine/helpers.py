@@ -131,7 +131,8 @@ def in_network(installation: str, script: str) -> dict[str, Any]:
     body = _body(installation, NETWORK, "bin/sh")
     del body["NetworkDisabled"]
     body["Image"] = ":".join(machine_image())
-    body["Cmd"] = ["-c", script]
+    # In one stream: the engine tells two in no certain order.
+    body["Cmd"] = ["-c", f"exec 2>&1\n{script}"]
     body["HostConfig"] |= {
         "NetworkMode": "host",
         "CapAdd": ["NET_ADMIN", "NET_RAW"],
