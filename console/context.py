@@ -10,11 +10,12 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from replicas.hardware import Hardware, hardware_for
+from replicas.isolation import keeping
 from replicas.models import Replica
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """`hardware` and `image_nodes` are read only by pages that show them."""
+    """`hardware`, `image_nodes` and `fence` are read only by pages that show them."""
 
     def hardware() -> Hardware:
         return hardware_for(request.user.pk)
@@ -22,6 +23,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "hardware": SimpleLazyObject(hardware),
         "image_nodes": SimpleLazyObject(image_nodes),
+        "fence": SimpleLazyObject(keeping.noted),
         "domain": settings.ALIGHT_DOMAIN,
     }
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from console.context import image_nodes
 from endpoints.tests.factories import EndpointFactory, TemplateFactory
+from replicas.isolation import keeping
 from replicas.models import Node
 from replicas.tests.factories import ReplicaFactory
 
@@ -62,3 +63,32 @@ def test_the_bar_counts_gpus(client, alice, node):
     node.gpus.create(uuid="GPU-2", model="NVIDIA A10", memory_gb=24)
     page = client.get("/tokens/").content.decode()
     assert "2 of 2 GPUs free" in page
+
+
+@pytest.mark.parametrize(
+    ("who", "way", "said"),
+    [
+        ("admin", "", True),
+        ("admin", "here", False),
+        ("admin", "off", False),
+        ("alice", "", False),
+    ],
+)
+def test_an_administrator_is_told_that_replicas_are_not_fenced_in(
+    client, alice, settings, tmp_path, who, way, said
+):
+    settings.ALIGHT_WORKER_SOCKET = str(tmp_path / "worker.sock")
+    text = "Replicas are not fenced in: no rights."
+    keeping.write(keeping.State(way == "here", way, text, 0))
+    alice.is_superuser = who == "admin"
+    alice.save()
+    client.force_login(alice)
+    assert (text in client.get("/endpoints/").content.decode()) is said
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}"])
+def test_a_note_that_cannot_be_read_alarms_nobody(settings, tmp_path, text):
+    settings.ALIGHT_WORKER_SOCKET = str(tmp_path / "worker.sock")
+    if text is not None:
+        keeping.state_file().write_text(text)
+    assert keeping.noted() == keeping.OFF

@@ -42,6 +42,11 @@ class State:
     text: str
     lasts: float
 
+    @property
+    def open(self) -> bool:
+        """Whether somebody should do something about it."""
+        return not self.fenced and self.way != "off"
+
 
 OFF = State(
     fenced=False,
@@ -136,21 +141,23 @@ def take_down() -> None:
         done = fencing.take_down(fencing.Here(), bridge)
     except fencing.NotFenced:
         done = False
-    if not done and _kept_by() == "helper":
+    if not done and noted().way == "helper":
         fencing.take_down(fencing.Helper(get_engine()), bridge)
     state_file().unlink(missing_ok=True)
-
-
-def _kept_by() -> str:
-    try:
-        return str(json.loads(state_file().read_text())["way"])
-    except (OSError, ValueError, KeyError):
-        return ""
 
 
 def state_file() -> Path:
     """What the worker last found, for `make status`; beside its socket."""
     return Path(settings.ALIGHT_WORKER_SOCKET).with_name("isolation.json")
+
+
+def noted() -> State:
+    """What `state_file` says; as if left alone where nothing was noted yet."""
+    try:
+        told = json.loads(state_file().read_text())
+        return State(bool(told["fenced"]), str(told["way"]), str(told["text"]), 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return OFF
 
 
 def write(state: State) -> None:
