@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiTypes, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from prometheus_client import CONTENT_TYPE_LATEST
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -196,7 +196,7 @@ class Prometheus(APIView):
     authentication_classes = [ScrapeToken, BearerAuthentication, SessionAuthentication]
     permission_classes = [SeesEverything]
 
-    @extend_schema(exclude=True, responses=OpenApiTypes.STR)
+    @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponse:
         seen = snapshot.read(timezone.now().timestamp())
         return HttpResponse(render(seen), content_type=CONTENT_TYPE_LATEST)

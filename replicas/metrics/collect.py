@@ -4,7 +4,7 @@ but for `look`."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -68,38 +68,47 @@ class Samples:
             self.gpus[uuid] = self.gpus.get(uuid, GpuUse()) + use
 
 
+@dataclass(frozen=True)
+class Look:
+    """Points by endpoint id of those with something to tell, what is now, and who
+    takes the next look: only once these points are kept, or they would be lost."""
+
+    points: dict[int, Point]
+    seen: Snapshot
+    next: Collector
+
+
 class Collector:
-    """Remembers the look before, and who was told last that nothing goes on.
+    """The look before, and who was told last that nothing goes on. Never changes.
 
     before: where to count on from; None makes the first look a baseline. ended: by
     endpoint id, whether its last row says so; those without a row are left out.
+    told: starts, as replica and attempt, that may seem fresh and are not.
     """
 
     def __init__(
-        self, before: Snapshot | None = None, ended: Mapping[int, bool] | None = None
+        self,
+        before: Snapshot | None = None,
+        ended: Mapping[int, bool] | None = None,
+        usages: Mapping[str, Usage] | None = None,
+        told: Collection[tuple[int, int]] = (),
     ) -> None:
-        self._before = before
+        self.before = before
         self._ended = dict(ended or {})
-        self._usages = _usages(before) if before else {}
-        self._told: set[tuple[int, int]] = set()
-
-    @property
-    def before(self) -> Snapshot | None:
-        return self._before
+        kept = _usages(before) if before else {}
+        self._usages = kept if usages is None else dict(usages)
+        self._told = frozenset(told)
 
     def fresh_starts(self, fleet: Fleet, now: float) -> list[Member]:
         """Those that became ready since the look before and were not told yet."""
-        since = self._before.at if self._before else now
-        found = [
+        since = self.before.at if self.before else now
+        return [
             member
             for member in fleet.members
             if member.ready_at is not None
             and member.ready_at.timestamp() >= since
             and (member.id, member.attempt) not in self._told
         ]
-        alive = {(member.id, member.attempt) for member in fleet.members}
-        self._told = (self._told & alive) | {(m.id, m.attempt) for m in found}
-        return found
 
     def collect(
         self,
@@ -110,21 +119,24 @@ class Collector:
         usages: Mapping[str, Usage],
         took: Mapping[int, float],
         gpus: Mapping[str, GpuNow],
-    ) -> tuple[dict[int, Point], Snapshot]:
-        """Points by endpoint id of those with something to tell, and what is now.
-
-        now: Unix time. usages: by container. took: seconds of each fresh start, by
-        replica. gpus: by UUID.
-        """
-        before = self._before
+    ) -> Look:
+        """now: Unix time. usages: by container. took: seconds of each fresh start, by
+        replica. gpus: by UUID."""
+        before = self.before
         seen = _snapshot(now, counts, fleet, usages, gpus)
         starts = _starts(fleet, took)
         _count_starts(seen, before, starts)
         points: dict[int, Point] = {}
         if before is not None and now > before.at:
-            points = self._points(seen, before, fleet, samples, usages, starts)
-        self._before, self._usages = seen, dict(usages)
-        return self._worth(points, fleet), seen
+            every = self._points(seen, before, fleet, samples, usages, starts)
+            points = self._worth(every)
+        alive = {(one.id, one.attempt) for one in fleet.members}
+        fresh = {(one.id, one.attempt) for one in self.fresh_starts(fleet, now)}
+        told = (self._told & alive) | fresh
+        there = set(fleet.ids.values())
+        ended = {one: end for one, end in self._ended.items() if one in there}
+        ended |= {endpoint_id: point.ended for endpoint_id, point in points.items()}
+        return Look(points, seen, Collector(seen, ended, usages, told))
 
     def _points(
         self,
@@ -167,20 +179,13 @@ class Collector:
                 found[member.number] = use
         return found
 
-    def _worth(self, points: dict[int, Point], fleet: Fleet) -> dict[int, Point]:
+    def _worth(self, points: dict[int, Point]) -> dict[int, Point]:
         """Those that say something, and one that says that it is over."""
-        kept = {
+        return {
             endpoint_id: point
             for endpoint_id, point in points.items()
             if not point.silent or not self._ended.get(endpoint_id, True)
         }
-        there = set(fleet.ids.values())
-        self._ended = {
-            endpoint_id: ended
-            for endpoint_id, ended in self._ended.items()
-            if endpoint_id in there
-        } | {endpoint_id: point.ended for endpoint_id, point in kept.items()}
-        return kept
 
 
 def _snapshot(

@@ -119,7 +119,7 @@ def read(now: float) -> Snapshot | None:
     except redis.RedisError:
         return None
     snapshot = _parsed(json.loads(str(text))) if text else None
-    if snapshot is None or now - snapshot.at > KEEP_SECONDS:
+    if snapshot is None or not 0 <= now - snapshot.at <= KEEP_SECONDS:
         return None
     return snapshot
 

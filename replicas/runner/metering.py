@@ -68,8 +68,9 @@ class Meter:
         gpus = await self._gpus()
         traffic, waiting = await in_thread(_flow)
         self._sample(now, traffic, waiting, gpus)
-        if before is None or now // STEP > before.at // STEP:
-            await self._look(now, gpus)
+        # A clock that was put back begins anew.
+        if before is None or not before.at <= now < (before.at // STEP + 1) * STEP:
+            await self._look(self._collector, now, gpus)
 
     async def _attempt(self, act: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -99,15 +100,15 @@ class Meter:
             self._samples.add(seconds, traffic, waiting, gpus)
         self._sampled = now
 
-    async def _look(self, now: float, gpus: dict[str, GpuNow]) -> None:
-        collector = self._collector
-        if collector is None:
-            return
+    async def _look(
+        self, collector: Collector, now: float, gpus: dict[str, GpuNow]
+    ) -> None:
         counts = await in_thread(_counts)
         self._fleet = await in_thread(fleet.look)
         samples, self._samples = self._samples, Samples()
         usages = await self._usages()
-        await in_thread(
+        # What could not be written is counted again by the next look.
+        self._collector = await in_thread(
             _finish, collector, now, counts, self._fleet, samples, usages, gpus
         )
 
@@ -175,14 +176,15 @@ def _finish(
     samples: Samples,
     usages: dict[str, Usage],
     gpus: dict[str, GpuNow],
-) -> None:
-    """Write the span that has just ended, and what follows from it."""
+) -> Collector:
+    """Write the span that has just ended, and what follows from it. Who looks next."""
     before = collector.before
     took = {one.id: fleet.took(one) for one in collector.fresh_starts(seen, now)}
-    points, latest = collector.collect(now, counts, seen, samples, usages, took, gpus)
+    look = collector.collect(now, counts, seen, samples, usages, took, gpus)
     at = datetime.fromtimestamp(now // STEP * STEP, UTC)
-    store.write(STEP, at - timedelta(seconds=STEP), points)
-    snapshot.write(latest)
+    store.write(STEP, at - timedelta(seconds=STEP), look.points)
+    snapshot.write(look.seen)
     if before is None or now // STEPS[1] > before.at // STEPS[1]:
         rollup.roll_up(at)
         rollup.prune(at)
+    return look.next

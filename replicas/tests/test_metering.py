@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from channels.db import database_sync_to_async
+from django.db import OperationalError
 
 from endpoints.ingress.base import BOUNDS, Answers
 from endpoints.tests.factories import AccessKeyFactory, EndpointFactory, UserFactory
@@ -179,6 +180,37 @@ async def test_while_the_ingress_is_away_nothing_is_written(
     assert list(found) == [10, 20]
     assert (found[10].requests, found[10].seconds) == (1, 22)
     assert (found[20].requests, found[20].seconds) == (0, 8)
+
+
+async def test_a_database_that_takes_nothing_loses_nothing(
+    house, meter, clock, monkeypatch
+):
+    await ready_endpoint(house)
+    await meter.step()
+    house.ingress.begin("whisper")
+    with monkeypatch.context() as broken:
+
+        def refuse(*_):
+            raise OperationalError("database or disk is full")
+
+        broken.setattr(metering.store, "write", refuse)
+        with pytest.raises(OperationalError):
+            await pass_time(meter, clock, 10)
+    await pass_time(meter, clock, 10)
+
+    found = await rows()
+    assert sum(point.requests for point in found.values()) == 1
+    assert sum(point.seconds for point in found.values()) >= 10
+
+
+async def test_a_clock_that_is_put_back_begins_anew(house, meter, clock):
+    await ready_endpoint(house)
+    await meter.step()
+    await pass_time(meter, clock, 10)
+    clock.now -= 3600
+    await pass_time(meter, clock, 20)
+
+    assert sorted(await rows())[0] == -3590
 
 
 async def test_gpus_by_their_replica(house, meter, clock):

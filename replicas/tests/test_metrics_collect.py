@@ -68,7 +68,7 @@ class Looks:
         """The point of "whisper" for the ten seconds before; None without one."""
         fleet = Fleet({"whisper": WHISPER}, members)
         fresh = {one.id: 1.5 for one in self.collector.fresh_starts(fleet, self.at)}
-        points, self.snapshot = self.collector.collect(
+        found = self.collector.collect(
             self.at,
             told,
             fleet,
@@ -78,7 +78,8 @@ class Looks:
             dict(gpus),
         )
         self.at += 10
-        return points.get(WHISPER)
+        self.collector, self.snapshot = found.next, found.seen
+        return found.points.get(WHISPER)
 
 
 # --- Counters -----------------------------------------------------------------
@@ -284,6 +285,20 @@ def test_a_collector_that_begins_says_first_what_was_left_open():
 
     assert looks.look(counts()).ended
     assert looks.look(counts()) is None
+
+
+def test_points_that_could_not_be_kept_are_counted_again():
+    looks = Looks()
+    looks.look(counts(10), member())
+    lost = looks.collector
+    started = member(2, ready_at=NOON + timedelta(seconds=5))
+    looks.look(counts(15), member(), started)
+
+    looks.collector = lost
+    point = looks.look(counts(30), member(), started)
+
+    assert (point.requests, point.seconds) == (20, 20)
+    assert len(point.starts) == 1
 
 
 # --- Going on -----------------------------------------------------------------
