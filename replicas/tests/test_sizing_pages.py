@@ -5,13 +5,19 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from endpoints import sizing
 from endpoints.models import Endpoint, ScheduleWindow
 from endpoints.schedule import Window
 from endpoints.steps import Reason
 from endpoints.tests.factories import EndpointFactory
+from replicas.fragments import sparks
+from replicas.states import ReplicaState
+from replicas.tests.factories import ReplicaFactory
 
 NOON = datetime(2026, 3, 2, 12, 5, tzinfo=UTC)  # a Monday
 NINE, SIX = time(9), time(18)
@@ -278,9 +284,6 @@ def test_a_night_is_drawn_on_both_days(as_alice, drawing):
 def test_the_schedule_costs_the_page_one_query(
     as_alice, drawing, django_assert_num_queries
 ):
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
     with CaptureQueriesContext(connection) as before:
         as_alice.get("/endpoints/drawing/")
     ScheduleWindow.objects.bulk_create(
@@ -315,3 +318,39 @@ def test_warmth_has_a_page_of_its_own(as_alice, drawing):
     assert "Stop keeping it warm" not in html
     press(as_alice, "warm", hours="1")
     assert "Stop keeping it warm" in as_alice.get(url("warm")).content.decode()
+
+
+# --- In the list ---------------------------------------------------------------------
+def started(endpoint, seconds, **columns):
+    made = timezone.now() - timedelta(hours=1)
+    ReplicaFactory(
+        endpoint=endpoint,
+        state=ReplicaState.STOPPED,
+        created_at=made,
+        answered_at=made + timedelta(seconds=seconds),
+        **columns,
+    )
+
+
+def test_a_row_at_zero_says_how_long_a_start_takes(as_alice, drawing):
+    assert "Wakes on request<" in as_alice.get("/endpoints/").content.decode()
+    for seconds in (300, 49, 16, 14, 13, 15):
+        started(drawing, seconds)
+    started(drawing, 900, attempt=3)
+    html = as_alice.get("/endpoints/").content.decode()
+    assert "Wakes on request, about 15 s" in html
+
+
+def test_estimates_cost_the_list_one_query(
+    as_alice, alice, drawing, django_assert_num_queries
+):
+    started(drawing, 15)
+    sparks._hour.cache_clear()
+    with CaptureQueriesContext(connection) as before:
+        as_alice.get("/endpoints/")
+    for _ in range(9):
+        more = EndpointFactory(owner=alice, min_replicas=0, target_count=0)
+        started(more, 20)
+    sparks._hour.cache_clear()
+    with django_assert_num_queries(len(before)):
+        as_alice.get("/endpoints/")
