@@ -2,8 +2,9 @@
 
 The shape is Knative's: the mean of the requests in flight over a stable window says how
 many are needed; a short window that asks for twice what is ready is a panic, in which
-its mean counts as well and nothing goes. What differs: a replica goes only when it was
-not needed for the endpoint's whole idle timeout (ADR 12).
+its mean counts as well and nothing goes. What differs: a load that lasted three looks
+counts whole in a panic, and a replica goes only when it was not needed for the
+endpoint's whole idle timeout (ADR 12).
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from replicas.scaling.windows import Mean, Most
+from replicas.scaling.windows import Lasting, Mean, Most
 
 # Seconds.
 STABLE, PANIC = 60.0, 6.0
 # The short window needs this many times what is ready: a panic, which lasts until
 # STABLE seconds have passed without that.
 THRESHOLD = 2.0
+# Looks after which a load is no spike any more.
+LASTING = 3
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Policy:
 
     def __init__(self) -> None:
         self._stable, self._short = Mean(STABLE), Mean(PANIC)
+        self._lasting = Lasting(LASTING)
         self._needed = Most()
         self._panic_until: float | None = None
         # Until then those who waited for the first replica are its to serve.
@@ -115,8 +119,10 @@ class Policy:
         load = 0 if self._is_backlog(now, seen) else seen.in_flight
         for window in (self._stable, self._short):
             window.record(now, load)
-        panic = self._panics(now, seen)
-        in_flight = max(self._stable.value, self._short.value if panic else 0.0)
+        self._lasting.record(load)
+        surge = max(self._short.value, self._lasting.value)
+        panic = self._panics(now, needs(surge, seen.target), seen.ready)
+        in_flight = max(self._stable.value, surge if panic else 0.0)
         needed = max(needs(in_flight, seen.target), seen.minimum)
         self._needed.record(now, needed)
         facts = Facts(
@@ -139,9 +145,8 @@ class Policy:
             self._backlog_until = now + PANIC
         return self._backlog_until is not None and now < self._backlog_until
 
-    def _panics(self, now: float, seen: Seen) -> bool:
-        short = needs(self._short.value, seen.target)
-        if seen.ready and short >= THRESHOLD * seen.ready:
+    def _panics(self, now: float, needed: int, ready: int) -> bool:
+        if ready and needed >= THRESHOLD * ready:
             self._panic_until = now + STABLE
         elif self._panic_until is not None and now >= self._panic_until:
             self._panic_until = None

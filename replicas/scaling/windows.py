@@ -25,6 +25,21 @@ class Mean:
         return self._sum / len(self._seen) if self._seen else 0.0
 
 
+class Lasting:
+    """The lowest of the last `looks` records: what none of them fell below."""
+
+    def __init__(self, looks: int) -> None:
+        self._seen: deque[float] = deque([0.0] * looks, maxlen=looks)
+
+    def record(self, value: float) -> None:
+        self._seen.append(value)
+
+    @property
+    def value(self) -> float:
+        """0 until there were so many."""
+        return min(self._seen)
+
+
 class Most:
     """The highest of what was recorded within a span that may change."""
 
