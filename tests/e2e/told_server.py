@@ -3,16 +3,22 @@
 Environment: REVISION is said in every answer, PORT is where it listens (8080),
 EXIT is the code with which it ends at once, UNWELL makes /ok answer 503.
 
+/socket is a websocket that echoes short messages.
+
 It is not polite: asked to end, it drops what it is answering. And like uvicorn it
 closes connections on which nothing came for 5 s.
 """
 
+import base64
+import hashlib
 import os
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
+# What RFC 6455 has a server append to the key.
+GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 WHO = f"{os.environ['REVISION']} {os.environ.get('OCTOAI_REPLICA_NAME', '')}"
 
 
@@ -24,6 +30,8 @@ class Handler(BaseHTTPRequestHandler):
         asked = urlsplit(self.path)
         if asked.path == "/stream":
             self.stream(**dict(parse_qsl(asked.query)))
+        elif asked.path == "/socket":
+            self.socket()
         elif asked.path == "/ok" and os.environ.get("UNWELL"):
             self.answer(503, b"unwell\n")
         else:
@@ -51,6 +59,27 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(float(pause))
         self.chunk(b"end\n")
         self.wfile.write(b"0\r\n\r\n")
+
+    def socket(self):
+        """Say "WHO: " and what came, until the other side closes."""
+        key = self.headers["Sec-WebSocket-Key"] + GUID
+        digest = hashlib.sha1(key.encode(), usedforsecurity=False).digest()
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", base64.b64encode(digest).decode())
+        self.end_headers()
+        self.connection.settimeout(None)
+        self.close_connection = True
+        while head := self.rfile.read(2):
+            size = head[1] & 127
+            mask, data = self.rfile.read(4), self.rfile.read(size)
+            text = bytes(byte ^ mask[n % 4] for n, byte in enumerate(data))
+            if head[0] & 15 == 8:  # a close, answered by one
+                self.wfile.write(bytes([0x88, len(text)]) + text)
+                return
+            said = f"{WHO}: ".encode() + text
+            self.wfile.write(bytes([0x81, len(said)]) + said)
 
     def chunk(self, data):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
