@@ -105,7 +105,7 @@ def _usual_of(endpoint_ids: Sequence[int]) -> dict[int, Usual]:
     for pk, began, answered in rows.values_list(
         "endpoint_id", "created_at", "answered_at"
     )[:_STARTS_READ]:
-        if len(took[pk]) < _STARTS_COUNTED:
+        if answered and len(took[pk]) < _STARTS_COUNTED:
             took[pk].append((answered - began).total_seconds())
     return {pk: Usual(start=median(seconds)) for pk, seconds in took.items()}
 
