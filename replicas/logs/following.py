@@ -78,11 +78,11 @@ class Following:
 
     def _remember_secrets(self) -> tuple[str, ...]:
         """All this container may have been given, also before an edit."""
-        state = self._state.read()
-        sealed = tuple(dict.fromkeys((*state.sealed, *self.target.sealed)))
-        if sealed != state.sealed:
-            self._state.write(replace(state, sealed=sealed))
-        return sealed
+        return self._state.change(
+            lambda known: replace(
+                known, sealed=tuple(dict.fromkeys((*known.sealed, *self.target.sealed)))
+            )
+        ).sealed
 
     async def _follow(self, sink: Sink) -> None:
         looks, failures = 0, 0
@@ -109,8 +109,9 @@ class Following:
             if looks > 1 and not wrote:
                 await self._writer.put(sink, at.fresh(assembler.flush()))
                 await self._writer.flush(sink)
-                state = self._state.read()
-                self._state.write(replace(state, finished_at=time.time_ns()))
+                self._state.change(
+                    lambda known: replace(known, finished_at=time.time_ns())
+                )
                 return
             await asyncio.sleep(_AGAIN_SECONDS)
 

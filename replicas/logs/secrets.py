@@ -69,25 +69,27 @@ def remember(replica: Replica) -> None:
     if not values:
         return
     place = Attempt(replica.endpoint_id, replica.pk, replica.attempt)
-    file = state.StateFile(place)
-    known = file.read()
-    new = [v for v in sorted(values) if not any(alike(v, old) for old in known.sealed)]
     try:
-        if new:
-            file.write(replace(known, sealed=(*known.sealed, *new)))
+        state.StateFile(place).change(lambda known: _with(known, values))
     except OSError:
         log.warning("Secrets of replica %s were not noted", replica.pk, exc_info=True)
+
+
+def _with(known: state.State, values: set[str]) -> state.State:
+    new = [v for v in sorted(values) if not any(alike(v, old) for old in known.sealed)]
+    return replace(known, sealed=(*known.sealed, *new))
 
 
 def reseal(reseal: Callable[[str, str], str], **_: object) -> None:
     """Renew what is noted beside the logs: a receiver of endpoints.signals."""
     for attempt in files.all_attempts():
-        file = state.StateFile(attempt)
-        known = file.read()
         what = f"a mask of replica {attempt.replica_id}'s log"
-        renewed = tuple(reseal(value, what) for value in known.sealed)
-        if renewed != known.sealed:
-            file.write(replace(known, sealed=renewed))
+
+        def renewed(known: state.State, what: str = what) -> state.State:
+            values = tuple(reseal(value, what) for value in known.sealed)
+            return replace(known, sealed=values)
+
+        state.StateFile(attempt).change(renewed)
 
 
 def newest_change() -> tuple[object, ...]:

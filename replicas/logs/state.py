@@ -1,17 +1,21 @@
 """What is known about an attempt's log beside its lines, and who follows it.
 
     <log dir>/<endpoint>/<replica>-<attempt>.state
+    <log dir>/<endpoint>/notes.lock
 
-The lease is a lock on this file; the system drops it when the process that holds it
-dies, however it dies.
+The lease is a lock on the first; the system drops it when the process that holds it
+dies, however it dies. The second is held for as long as it takes to change a note.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from replicas.logs.files import log_path, write_all
@@ -30,25 +34,51 @@ class State:
 class StateFile:
     def __init__(self, attempt: Attempt) -> None:
         self._path = log_path(attempt).with_suffix(".state")
+        self._lock = self._path.with_name("notes.lock")
         self._lease: int | None = None
 
     def read(self) -> State:
+        try:
+            # Not made by a reader: where nobody ever noted anything, nobody writes.
+            with _held(self._lock, os.O_RDONLY, fcntl.LOCK_SH):
+                return self._read()
+        except FileNotFoundError:
+            return self._read()
+
+    def change(self, update: Callable[[State], State]) -> State:
+        """Note what `update` makes of what is noted; that, as it is now.
+
+        Others who change it wait meanwhile, so that no note is lost. Raises OSError
+        (a full disk) and then has changed nothing.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _held(self._lock, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX):
+            known = self._read()
+            state = update(known)
+            if state != known:
+                self._write(state)
+        return state
+
+    def _read(self) -> State:
         try:
             data: dict[str, Any] = json.loads(self._path.read_text())
         except (OSError, ValueError):
             return State()
         return State(int(data["finished_at"]), tuple(data["sealed"]))
 
-    def write(self, state: State) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def _write(self, state: State) -> None:
         text = json.dumps(
             {"finished_at": state.finished_at, "sealed": list(state.sealed)}
         )
         # In place: the lease is held on this very file.
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(fd, 0)
-            write_all(fd, text.encode())
+            before = os.pread(fd, os.fstat(fd).st_size, 0)
+            try:
+                _put(fd, text.encode())
+            except OSError:
+                _put(fd, before)
+                raise
         finally:
             os.close(fd)
 
@@ -68,3 +98,20 @@ class StateFile:
         if self._lease is not None:
             os.close(self._lease)
             self._lease = None
+
+
+@contextlib.contextmanager
+def _held(path: Path, flags: int, how: int) -> Iterator[None]:
+    fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, how)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _put(fd: int, data: bytes) -> None:
+    # Cut off afterwards: what fits in the space that is taken always fits.
+    os.lseek(fd, 0, os.SEEK_SET)
+    write_all(fd, data)
+    os.ftruncate(fd, len(data))

@@ -78,8 +78,8 @@ def system(
 
 def mark_finished(endpoint_id: int, replica_id: int, attempt: int) -> None:
     """Nothing more will come from this attempt's container."""
-    state = StateFile(Attempt(endpoint_id, replica_id, attempt))
-    state.write(replace(state.read(), finished_at=time.time_ns()))
+    file = StateFile(Attempt(endpoint_id, replica_id, attempt))
+    file.change(lambda known: replace(known, finished_at=time.time_ns()))
 
 
 def is_finished(replica_id: int, attempt: int) -> bool:

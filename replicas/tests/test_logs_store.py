@@ -1,14 +1,16 @@
 """Files: what is appended is read back, by number, by time and as text."""
 
+import errno
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from endpoints.valkey import valkey
-from replicas.logs import files, store
+from replicas.logs import files, state, store
 from replicas.logs.records import Attempt, Draft
-from replicas.logs.state import StateFile
+from replicas.logs.state import State, StateFile
 from replicas.tests.factories import ReplicaFactory
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +176,58 @@ def test_one_lease(replica):
     first.release()
     assert second.take_lease()
     second.release()
+
+
+def test_notes_made_at_the_same_moment_are_all_kept(replica):
+    """Each writer has read the note before any other one has written it."""
+    everybody = threading.Barrier(8)
+
+    def note(number):
+        file = StateFile(owner(replica))
+        everybody.wait(10)
+        for turn in range(20):
+            mine = f"{number}-{turn}"
+            file.change(lambda known: State(1, (*known.sealed, mine)))  # noqa: B023
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(note, range(8)))
+    assert len(set(StateFile(owner(replica)).read().sealed)) == 8 * 20
+
+
+def test_who_reads_a_note_never_sees_half_of_one(replica):
+    file = StateFile(owner(replica))
+    file.change(lambda known: State(1, ("kept",)))
+    done = threading.Event()
+
+    def read_on():
+        seen = set()
+        while not done.is_set():
+            seen.add(StateFile(owner(replica)).read().finished_at > 0)
+        return seen
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read_on)
+        for turn in range(300):
+            long = ("x" * (turn % 7) * 400,)
+            file.change(lambda known: State(turn + 1, long))  # noqa: B023
+        done.set()
+        assert reader.result(10) <= {True}
+
+
+def test_a_note_that_does_not_fit_leaves_the_old_one(replica, monkeypatch):
+    file = StateFile(owner(replica))
+    file.change(lambda known: State(0, ("one", "two")))
+
+    def full(fd, data):
+        whole(fd, data[:10])
+        monkeypatch.setattr(state, "write_all", whole)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    whole = state.write_all
+    monkeypatch.setattr(state, "write_all", full)
+    with pytest.raises(OSError, match="No space left"):
+        file.change(lambda known: State(5, ("three",) * 50))
+    assert file.read() == State(0, ("one", "two"))
 
 
 def test_a_deleted_endpoint_leaves_no_files(replica):
