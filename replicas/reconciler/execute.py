@@ -16,6 +16,7 @@ from replicas import booking, doorbell, progress, services
 from replicas.engine import get_engine
 from replicas.engine.base import EngineError, EngineUnreachable, GpuLost, Observed
 from replicas.logs import store
+from replicas.metrics import fleet
 from replicas.models import Gpu, Replica
 from replicas.progress import duration
 from replicas.reconciler import failing, launch, words
@@ -163,7 +164,7 @@ def _ready(replica: Replica, _: Observed | None) -> Done:
             trouble_text="",
         ):
             launch.tell_answered(replica, tries)
-            took = duration((now - launch.begun(replica)).total_seconds())
+            took = duration((now - fleet.begun(replica)).total_seconds())
             services.tell(
                 replica, Reason.RUNNING, f"Ready for inference. Started in {took}."
             )

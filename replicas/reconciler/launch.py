@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from endpoints import vault, volumes
 from endpoints.ingress import get_ingress
-from endpoints.models import Event
 from endpoints.sealing import SealBroken, unseal
 from endpoints.steps import Reason
 from replicas import doorbell, routing, services
@@ -147,19 +144,6 @@ def tell_answered(replica: Replica, tries: int) -> None:
     reason = Reason.HEALTH_PASSED if spec.health_path else Reason.PORT_ANSWERED
     text = f"{tries} {'try' if tries == 1 else 'tries'}" if tries else ""
     services.tell_once(replica, reason, text, port=spec.port, path=spec.health_path)
-
-
-def begun(replica: Replica) -> datetime:
-    """When this start began: with the replica, or with its newest attempt."""
-    if replica.attempt == 1:
-        return replica.created_at
-    event = Event.objects.filter(
-        endpoint_id=replica.endpoint_id,
-        replica_id=replica.pk,
-        attempt=replica.attempt,
-        reason=Reason.RETRYING,
-    ).first()
-    return event.at if event else replica.created_at
 
 
 def what(replica: Replica) -> str:
