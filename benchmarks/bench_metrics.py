@@ -38,11 +38,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.many import cost, fill, house  # isort: skip - sets Django up
 
 from endpoints.ingress import files
-from endpoints.ingress.base import Upstream
+from endpoints.ingress.base import Ingress, Upstream
 from endpoints.models import Endpoint
 from endpoints.tests.ingress_parts import Running, public, setup_in
-from replicas.metrics import collect, fleet, rollup, snapshot, store
-from replicas.metrics.collect import Collector, Samples
+from replicas.metrics import fleet, rollup, snapshot, store
+from replicas.metrics.collect import Collector, Counts, Samples
 from replicas.metrics.exposition import render
 from replicas.models import Sample
 
@@ -108,6 +108,10 @@ def processor(pid: int) -> float:
     return 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def look(ingress: Ingress) -> Counts:
+    return Counts(ingress.answers(), ingress.traffic(), ingress.waiting())
+
+
 def polls(haproxy: Running, times: int) -> dict[str, object]:
     ingress = haproxy.ingress
     parts = {
@@ -116,7 +120,7 @@ def polls(haproxy: Running, times: int) -> dict[str, object]:
     }
 
     def poll() -> None:
-        collect.look(ingress)
+        look(ingress)
         ingress.callers()
 
     def sample() -> None:
@@ -148,17 +152,18 @@ def finish(haproxy: Running, times: int) -> dict[str, object]:
     names = list(Endpoint.objects.values_list("name", flat=True))
 
     def one() -> float:
-        nonlocal now
+        nonlocal now, collector
         asyncio.run(ask_all(haproxy, names))
-        counts, seen = collect.look(haproxy.ingress), fleet.look()
+        counts, seen = look(haproxy.ingress), fleet.look()
         samples = Samples()
         samples.add(10.0, counts.traffic, counts.waiting, {})
         now += 10
         begun = time.process_time()
-        points, latest = collector.collect(now, counts, seen, samples, {}, {}, {})
+        found = collector.collect(now, counts, seen, samples, {}, {}, {})
         at = datetime.fromtimestamp(now, UTC)
-        store.write(10, at - timedelta(seconds=10), points)
-        snapshot.write(latest)
+        store.write(10, at - timedelta(seconds=10), found.points)
+        snapshot.write(found.seen)
+        collector = found.next
         return 1000 * (time.process_time() - begun)
 
     one()

@@ -1,5 +1,4 @@
-"""Makes points of what the ingress and the engine count, one look after another. Pure
-but for `look`."""
+"""Makes points of what the ingress and the engine count, one look after another."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from endpoints.ingress.base import Answers, Ingress, Traffic
+from endpoints.ingress.base import Answers, Traffic
 from replicas.engine.base import Usage
 from replicas.metrics.counting import (
     NO_ANSWERS,
@@ -33,11 +32,6 @@ class Counts:
     answers: Mapping[str, Answers]
     traffic: Mapping[str, Traffic]
     waiting: Mapping[str, int]
-
-
-def look(ingress: Ingress) -> Counts:
-    """Raises IngressUnreachable."""
-    return Counts(ingress.answers(), ingress.traffic(), ingress.waiting())
 
 
 @dataclass

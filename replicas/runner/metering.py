@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 
 from endpoints import keys
 from endpoints.ingress import get_ingress
-from endpoints.ingress.base import IngressUnreachable, Traffic
+from endpoints.ingress.base import Answers, IngressUnreachable, Traffic
 from replicas.engine.base import EngineError, EngineStreams, Usage
-from replicas.metrics import collect, fleet, rollup, snapshot, store
-from replicas.metrics.collect import Collector, Counts, Samples
+from replicas.metrics import fleet, rollup, snapshot, store
+from replicas.metrics.collect import Collector, Counts, Look, Samples
 from replicas.metrics.fleet import Fleet
 from replicas.metrics.gpus import Driver, GpuNow
 from replicas.metrics.series import STEPS
@@ -70,7 +70,7 @@ class Meter:
         self._sample(now, traffic, waiting, gpus)
         # A clock that was put back begins anew.
         if before is None or not before.at <= now < (before.at // STEP + 1) * STEP:
-            await self._look(self._collector, now, gpus)
+            await self._look(self._collector, now, traffic, waiting, gpus)
 
     async def _attempt(self, act: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -101,16 +101,28 @@ class Meter:
         self._sampled = now
 
     async def _look(
-        self, collector: Collector, now: float, gpus: dict[str, GpuNow]
+        self,
+        collector: Collector,
+        now: float,
+        traffic: dict[str, Traffic],
+        waiting: dict[str, int],
+        gpus: dict[str, GpuNow],
     ) -> None:
-        counts = await in_thread(_counts)
-        self._fleet = await in_thread(fleet.look)
+        answers, callers = await in_thread(_answers)
+        counts = Counts(answers, traffic, waiting)
+        self._fleet = seen = await in_thread(fleet.look)
         samples, self._samples = self._samples, Samples()
         usages = await self._usages()
-        # What could not be written is counted again by the next look.
-        self._collector = await in_thread(
-            _finish, collector, now, counts, self._fleet, samples, usages, gpus
+        look = await in_thread(
+            _written, collector, now, counts, seen, samples, usages, gpus
         )
+        # Only now: what could not be written is counted again by the next look.
+        self._collector = look.next
+        await in_thread(keys.note_use, callers)
+        await in_thread(snapshot.write, look.seen)
+        before = collector.before
+        if before is None or now // STEPS[1] > before.at // STEPS[1]:
+            await in_thread(_tidy, datetime.fromtimestamp(now, UTC))
 
     async def _usages(self) -> dict[str, Usage]:
         """By container, of those that could be told in time."""
@@ -135,7 +147,11 @@ class Meter:
         if not done:
             return {}
         asking, self._asking = self._asking, None
-        return asking.result()
+        try:
+            return asking.result()
+        except Exception:
+            log.exception("what GPUs do could not be read")
+            return {}
 
 
 def _resumed(now: float) -> Collector:
@@ -151,10 +167,9 @@ def _flow() -> tuple[dict[str, Traffic], dict[str, int]]:
     return ingress.traffic(), ingress.waiting()
 
 
-def _counts() -> Counts:
+def _answers() -> tuple[dict[str, Answers], dict[str, int]]:
     ingress = get_ingress()
-    keys.note_use(ingress.callers())
-    return collect.look(ingress)
+    return ingress.answers(), ingress.callers()
 
 
 def _of(task: asyncio.Task[Usage | None]) -> Usage | None:
@@ -168,7 +183,7 @@ def _of(task: asyncio.Task[Usage | None]) -> Usage | None:
     return None
 
 
-def _finish(
+def _written(
     collector: Collector,
     now: float,
     counts: Counts,
@@ -176,15 +191,15 @@ def _finish(
     samples: Samples,
     usages: dict[str, Usage],
     gpus: dict[str, GpuNow],
-) -> Collector:
-    """Write the span that has just ended, and what follows from it. Who looks next."""
-    before = collector.before
+) -> Look:
+    """The look at the span that has just ended, its points written."""
     took = {one.id: fleet.took(one) for one in collector.fresh_starts(seen, now)}
     look = collector.collect(now, counts, seen, samples, usages, took, gpus)
     at = datetime.fromtimestamp(now // STEP * STEP, UTC)
     store.write(STEP, at - timedelta(seconds=STEP), look.points)
-    snapshot.write(look.seen)
-    if before is None or now // STEPS[1] > before.at // STEPS[1]:
-        rollup.roll_up(at)
-        rollup.prune(at)
-    return look.next
+    return look
+
+
+def _tidy(now: datetime) -> None:
+    rollup.roll_up(now)
+    rollup.prune(now)

@@ -203,6 +203,26 @@ async def test_a_database_that_takes_nothing_loses_nothing(
     assert sum(point.seconds for point in found.values()) >= 10
 
 
+async def test_what_fails_after_the_rows_counts_nothing_twice(
+    house, meter, clock, monkeypatch
+):
+    await ready_endpoint(house)
+    await meter.step()
+    house.ingress.begin("whisper")
+    with monkeypatch.context() as broken:
+
+        def refuse(_):
+            raise OperationalError("database is locked")
+
+        broken.setattr(metering.keys, "note_use", refuse)
+        with pytest.raises(OperationalError):
+            await pass_time(meter, clock, 10)
+    await pass_time(meter, clock, 10)
+
+    found = await rows()
+    assert {at: point.requests for at, point in found.items()} == {0: 1, 10: 0}
+
+
 async def test_a_clock_that_is_put_back_begins_anew(house, meter, clock):
     await ready_endpoint(house)
     await meter.step()
