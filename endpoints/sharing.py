@@ -67,7 +67,7 @@ def unshare(link: ShareLink, actor: str) -> bool:
         ):
             return False
         passes = Pass.objects.filter(link=link)
-        gate.expel(set(passes.exclude(digest=None).values_list("digest", flat=True)))
+        gate.expel({one.digest for one in passes if one.digest})
         passes.update(ended_at=now)
         timeline.record(link.endpoint, Reason.UNSHARED, _named(link), actor=actor)
         signals.announce(link.endpoint_id)

@@ -14,7 +14,13 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+)
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.encoding import iri_to_uri
@@ -31,7 +37,7 @@ from endpoints.ingress.answers import (
 )
 from endpoints.ingress.setup import setup_from_settings
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 LINK_ENDED = Answer(
     "link_ended",
@@ -65,7 +71,7 @@ def on_the_edge(view: View) -> View:
     @csrf_exempt
     @login_not_required
     @wraps(view)
-    def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = view(request, name_asked(request), *args, **kwargs)
         add_never_cache_headers(response)
         # The address may have a secret in it.
