@@ -53,6 +53,13 @@ class SlowService(HelloService):
             time.sleep(0.05)
 """
 
+# What people call endpoints with. Apart from the tests' own packages: they want others.
+CLIENTS = """
+FROM python:3.11-slim
+RUN pip install --no-cache-dir octoai-sdk==0.10.1 openai==3.54.0 gradio_client==2.7.2
+ENV PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1
+"""
+
 
 @pytest.fixture(scope="session")
 def tiny_image(docker_engine):
@@ -113,6 +120,19 @@ def octoai_image(docker_engine):
         (Path(folder) / "slow.py").write_text(OCTOAI_SLOW)
         image, _ = client.images.build(
             path=folder, tag="alight-test/octoai:0.10.1", rm=True, forcerm=True
+        )
+    client.close()
+    return image.tags[0]
+
+
+@pytest.fixture(scope="session")
+def clients_image(docker_engine):
+    """octoai-sdk, openai and gradio_client. Kept afterwards: it takes a minute."""
+    client = from_env(timeout=900)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "Dockerfile").write_text(CLIENTS)
+        image, _ = client.images.build(
+            path=folder, tag="alight-test/clients:1", rm=True, forcerm=True
         )
     client.close()
     return image.tags[0]

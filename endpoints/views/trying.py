@@ -96,7 +96,7 @@ async def _lines(
                 yield None
                 continue
             gathered.add(piece)
-            line = {type(piece).__name__.lower(): asdict(piece)}
+            line: dict[str, Any] = {type(piece).__name__.lower(): asdict(piece)}
             if isinstance(piece, Begun | Ended):
                 line["words"] = gathered.words
                 line["note"] = gathered.note
