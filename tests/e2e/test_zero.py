@@ -160,7 +160,7 @@ def test_requests_that_meet_a_stop_are_answered(sleeper):
     """Asked for just as it goes, again and again, by several at once."""
     one = sleeper("flapping", idle=1)
     with ThreadPoolExecutor(8) as clients:
-        for _ in range(8):
+        for _ in range(4):
             one.wait("ScaledToZero")
             # From now on it drains, is asked to end, and ends.
             answers = list(clients.map(lambda _: one.ask(), range(24)))
