@@ -96,18 +96,29 @@ def run_stages(config: Config, todo: list[Stage], clock: dict[str, float]) -> in
     for stage in todo:
         say(f"\n== {stage.name}: {' '.join(short(config, stage.command))}")
         begun = time.monotonic()
-        code = subprocess.run(
-            stage.command,
-            stdin=subprocess.DEVNULL,
-            cwd=config.root,
-            env={**env, **stage.env},
-        ).returncode
+        code = to_its_end(stage, config, env)
         clock[stage.name] = time.monotonic() - begun
         if code:
             failed.append((stage.name, code))
     if failed:
         say(f"\nFailed: {', '.join(name for name, _ in failed)}")
     return failed[0][1] if failed else 0
+
+
+def to_its_end(stage: Stage, config: Config, env: Mapping[str, str]) -> int:
+    """Its exit code. On Ctrl-C, which it got as well, wait until it has tidied up."""
+    process = subprocess.Popen(
+        stage.command,
+        stdin=subprocess.DEVNULL,
+        cwd=config.root,
+        env={**env, **stage.env},
+    )
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        say("\nStopping what was begun …")
+        process.wait()
+        raise
 
 
 def short(config: Config, command: tuple[str, ...]) -> list[str]:

@@ -1,6 +1,8 @@
 """What order tests run in, and how they are shared out to run side by side."""
 
 import os
+import time
+from contextlib import suppress
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
@@ -36,3 +38,27 @@ def pytest_xdist_make_scheduler(config, log):
     """A file is one lane's, in the order above: its tests share what they set up."""
     config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
+
+
+_lanes = []
+# Seconds that consoles and engines of a run that was interrupted have to end in.
+_PATIENCE = 120
+
+
+def pytest_testnodeready(node):
+    _lanes.append(node)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session, exitstatus):
+    """After Ctrl-C, which the lanes got as well, let them take away what they began.
+
+    Otherwise they are killed in the middle of it.
+    """
+    if exitstatus == pytest.ExitCode.INTERRUPTED:
+        for node in _lanes:
+            node.shutdown()
+        until = time.monotonic() + _PATIENCE
+        for node in _lanes:
+            with suppress(node.channel.TimeoutError):
+                node.channel.waitclose(max(0.0, until - time.monotonic()))

@@ -1,11 +1,14 @@
 """What make test and make bench run."""
 
+import os
+import signal
+import subprocess
 import sys
 
 import pytest
 
 from launcher import suite
-from launcher.config import read_config
+from launcher.config import ROOT, read_config
 from launcher.suite import Stage
 
 
@@ -68,3 +71,40 @@ def test_state_is_in_a_folder_that_is_gone_afterwards(config, monkeypatch):
     assert suite.run(config, "test", []) == 0
     assert homes[0] != config.home
     assert not homes[0].exists()
+
+
+TIDIES = """
+import signal, time
+def tidy(*_):
+    time.sleep(0.6)  # what takes a console away takes longer
+    print("tidied", flush=True)
+    raise SystemExit(2)
+signal.signal(signal.SIGINT, tidy)
+print("begun", flush=True)
+signal.pause()
+"""
+RUNS = """
+import sys
+from pathlib import Path
+from launcher.config import read_config
+from launcher.suite import Stage, run_stages
+config = read_config({"ALIGHT_HOME": sys.argv[1]})
+run_stages(config, [Stage("pytest", (sys.executable, "-c", sys.argv[2]))], {})
+"""
+
+
+def test_a_stage_that_is_interrupted_may_tidy_up(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", RUNS, str(tmp_path / "home"), TIDIES],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as made:
+        while made.stdout.readline() != "begun\n":
+            assert made.poll() is None
+        os.killpg(made.pid, signal.SIGINT)
+        rest, wrong = made.communicate(timeout=60)
+    assert "tidied" in rest
+    assert wrong.rstrip().endswith("KeyboardInterrupt")
