@@ -31,10 +31,8 @@ from endpoints.models import AccessKey, Endpoint, Pass, PassQuerySet
 TICKET_LIFE = timedelta(minutes=1)
 # Several tabs can be handed over at once; only the newest cookie is kept by a browser.
 _EACH_BROWSER = 4
-# Dead rows are kept for a while, to notice a browser that comes again and again.
+# How long rows that open nothing any more are kept.
 _KEPT = timedelta(hours=1)
-# So many tickets within so long: the browser does not keep the cookie.
-_TOO_MANY, _SOON = 6, timedelta(seconds=20)
 _LONGEST_PATH = 8000
 # What names the browser in the console's session; it goes when the session ends.
 _BROWSER = "pass_browser"
@@ -86,15 +84,6 @@ def hand_over(
         expires_at=until,
     )
     return ticket
-
-
-def comes_again(endpoint: Endpoint, browser: str) -> bool:
-    """Whether this browser keeps asking: it does not keep the cookie it is given."""
-    soon = timezone.now() - _SOON
-    recent = Pass.objects.filter(
-        endpoint=endpoint, session=browser, created_at__gt=soon
-    )
-    return recent.count() >= _TOO_MANY
 
 
 def redeem(name: str, ticket: str) -> Admission | None:

@@ -39,11 +39,21 @@ from endpoints.ingress.setup import setup_from_settings
 
 View = Callable[..., HttpResponseBase]
 
+# Says that the cookie was given by the answer before.
+_GIVEN = "given"
+
 LINK_ENDED = Answer(
     "link_ended",
     410,
     "This link does not open any more",
     "It expired, was revoked, or was cut short. Ask whoever sent it for a new one.",
+)
+NOT_KEPT = Answer(
+    "no_cookie",
+    403,
+    "Your browser keeps no cookie here",
+    "This endpoint is private, and a cookie of this address lets you in. Allow cookies"
+    " for it, then open the endpoint again.",
 )
 NOTHING = next(answer for answer in ANSWERS if answer.code == "unknown")
 
@@ -95,17 +105,23 @@ def say(request: HttpRequest, answer: Answer, name: str) -> HttpResponse:
 @require_GET
 @on_the_edge
 def enter(request: HttpRequest, name: str) -> HttpResponse:
-    """Take the ticket, give the cookie, and go on to where the browser wanted to go."""
+    """Take the ticket, give the cookie, and go on to where the browser wanted to go.
+
+    By this address once more: who comes without the cookie then does not keep it, and
+    would be sent round for ever.
+    """
     to = passes.own_path(request.GET.get("to", ""))
     if may_call(request):
         # Back and reload ask again with a ticket that was taken.
         return _go(to)
+    if _GIVEN in request.GET:
+        return say(request, NOT_KEPT, name)
     admission = passes.redeem(name, request.GET.get("ticket", ""))
     if admission is None:
         asked = urlencode({"to": to})
         over = reverse("endpoints:hand_over", args=[name]).removeprefix("/")
         return _go(f"{setup_from_settings().console_url}{over}?{asked}")
-    return _let_in(_go(to), admission)
+    return _let_in(to, admission)
 
 
 @require_GET
@@ -115,9 +131,9 @@ def follow(request: HttpRequest, name: str, secret: str) -> HttpResponse:
     admission = sharing.follow(name, secret)
     if admission is None:
         return say(request, LINK_ENDED, name)
-    to = _go(passes.own_path(request.GET.get("to", "")))
+    to = passes.own_path(request.GET.get("to", ""))
     shown = request.headers.get("X-Alight-Grant", "public")
-    return to if shown != "public" else _let_in(to, admission)
+    return _go(to) if shown != "public" else _let_in(to, admission)
 
 
 @on_the_edge
@@ -130,8 +146,9 @@ def _go(to: str) -> HttpResponse:
     return HttpResponseRedirect(iri_to_uri(to))
 
 
-def _let_in(response: HttpResponse, admission: passes.Admission) -> HttpResponse:
-    """A cookie of this host alone: no Domain."""
+def _let_in(to: str, admission: passes.Admission) -> HttpResponse:
+    """With a cookie of this host alone: no Domain."""
+    response = _go(f"/-/alight/enter?{urlencode({'to': to, _GIVEN: 1})}")
     response.set_cookie(
         settings.ALIGHT_PASS_COOKIE,
         admission.cookie,

@@ -27,9 +27,6 @@ def hand_over(request: HttpRequest, name: str) -> HttpResponse:
     endpoint = get_object_or_404(seen, name=name)
     to = passes.own_path(request.GET.get("to", ""))
     browser = passes.browser_of(request)
-    if passes.comes_again(endpoint, browser):
-        context = {"endpoint": endpoint, "again": urlencode({"to": to})}
-        return render(request, "endpoints/no_cookie.html", context, status=403)
     until = request.session.get_expiry_date()
     ticket = passes.hand_over(endpoint, who, browser, until)
     query = urlencode({"ticket": ticket, "to": to})

@@ -5,6 +5,7 @@ What is revoked is refused at the next request: nobody waits for anything here.
 
 import re
 from datetime import timedelta
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 import requests
@@ -120,11 +121,31 @@ def test_going_back_to_the_ticket_goes_on(alice_in, house, art):
     asked = []
     alice_in.on("request", lambda r: asked.append(r.url))
     alice_in.goto(house.of(art, DEEP))
-    (ticket,) = [url for url in asked if "/-/alight/enter" in url]
+    (ticket,) = [url for url in asked if "/enter?ticket=" in url]
     alice_in.goto(ticket)
     opens(alice_in, house, art)
     # In another browser it is worth nothing: that one has to sign in.
     assert requests.get(ticket, timeout=10).url.startswith(f"{house.url}/sign-in/")
+
+
+def test_who_keeps_no_cookie_is_told_and_not_sent_round(alice_in, house, art):
+    session = {c["name"]: c["value"] for c in alice_in.context.cookies(house.url)}
+    at, hosts = house.of(art, DEEP), []
+    while True:
+        hosts.append(urlsplit(at).hostname)
+        answer = requests.get(
+            at,
+            headers={"Accept": "text/html"},
+            cookies=session if hosts[-1] == "localhost" else None,
+            allow_redirects=False,
+            timeout=10,
+        )
+        if answer.status_code != 302:
+            break
+        at = urljoin(at, answer.headers["Location"])
+    assert hosts == ["art.localhost", "localhost", "art.localhost", "art.localhost"]
+    assert answer.status_code == 403
+    assert "Your browser keeps no cookie here" in answer.text
 
 
 def test_signing_out_ends_it_at_once(alice_in, house, art, context):
