@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
@@ -118,6 +119,31 @@ class Gpu(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} {self.uuid}"
+
+
+class ImagePull(models.Model):
+    """An account got an image from its registry: see replicas/pulls.py.
+
+    digest: the engine's id of it, "sha256:…"; "" while it is being pulled. private:
+    it took the account's own sign-in.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    image = models.CharField(max_length=500)
+    digest = models.CharField(max_length=80, blank=True)
+    private = models.BooleanField(default=False)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "image", "digest"], name="image_pull_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["digest"], name="image_pull_by_digest")]
+
+    def __str__(self) -> str:
+        return f"{self.owner_id} {self.image}"
 
 
 class Sample(models.Model):

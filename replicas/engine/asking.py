@@ -25,15 +25,15 @@ class Asker:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    async def image_facts(self, image: str, sign_in: SignIn | None) -> ImageFacts:
+    async def image_facts(
+        self, image: str, sign_in: SignIn | None, *, node: bool = True
+    ) -> ImageFacts:
         """See `EngineStreams.image_facts`."""
         if not names.is_reference(image):
             raise errors.no_image_name(image)
         known = await asyncio.to_thread(registry_auth.credentials, image, sign_in)
-        try:
-            return translate.image_facts(await self._wire.json(f"/images/{image}/json"))
-        except ImageNotFound:
-            pass
+        if node and (here := await self._on_node(image)):
+            return here
         found = await registry.facts(image, known, patience=_PATIENCE)
         if found is not None:
             return found
@@ -44,6 +44,12 @@ class Asker:
             if sign_in is None:
                 raise
             raise errors.image_refused(sign_in, image, error) from error
+
+    async def _on_node(self, image: str) -> ImageFacts | None:
+        try:
+            return translate.image_facts(await self._wire.json(f"/images/{image}/json"))
+        except ImageNotFound:
+            return None
 
     async def _known_to_engine(self, image: str, known: dict[str, str]) -> ImageFacts:
         try:

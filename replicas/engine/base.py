@@ -160,7 +160,8 @@ class ImageFacts:
     """What can be known of an image before it is pulled; 0, () and "" when unknown.
 
     present: it is on the node already. ports: exposed TCP ports. size: bytes on disk
-    when present, else bytes to pull. digest: of the manifest, "sha256:…".
+    when present, else bytes to pull. digest: of the manifest, "sha256:…". id: as in
+    `ImageInfo`, of an image that is present.
     """
 
     present: bool
@@ -168,6 +169,7 @@ class ImageFacts:
     volumes: tuple[str, ...] = ()
     size: int = 0
     digest: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -392,12 +394,12 @@ class EngineStreams(Protocol):
         ...
 
     async def image_facts(
-        self, image: str, *, sign_in: SignIn | None = None
+        self, image: str, *, sign_in: SignIn | None = None, node: bool = True
     ) -> ImageFacts:
         """What is known of an image, from the node or else from its registry.
 
-        Answers within ten seconds or so. Raises ImageNotFound, RegistryRefused,
-        RegistryUnreachable.
+        Without `node` the registry is asked, whatever the node has. Answers within
+        ten seconds or so. Raises ImageNotFound, RegistryRefused, RegistryUnreachable.
         """
         ...
 

@@ -227,17 +227,16 @@ class FakeStreams:
         return made.info(image)
 
     async def image_facts(
-        self, image: str, *, sign_in: SignIn | None = None
+        self, image: str, *, sign_in: SignIn | None = None, node: bool = True
     ) -> ImageFacts:
         if not is_reference(image):
             raise no_image_name(image)
         with self.world.alive() as world:
-            here = world.local(image)
+            here = world.local(image) if node else None
             found = here or fake_accounts.offered(world, image, sign_in)
         info = found.info(image)
-        return ImageFacts(
-            here is not None, info.ports, info.volumes, info.size, info.id
-        )
+        known = (info.ports, info.volumes, info.size, info.id)
+        return ImageFacts(here is not None, *known, id=info.id if here else "")
 
     async def check_sign_in(self, sign_in: SignIn) -> None:
         with self.world.alive() as world:

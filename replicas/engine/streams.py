@@ -165,9 +165,9 @@ class DockerStreams:
         )
 
     async def image_facts(
-        self, image: str, *, sign_in: SignIn | None = None
+        self, image: str, *, sign_in: SignIn | None = None, node: bool = True
     ) -> ImageFacts:
-        return await self._asker.image_facts(image, sign_in)
+        return await self._asker.image_facts(image, sign_in, node=node)
 
     async def check_sign_in(self, sign_in: SignIn) -> None:
         await self._asker.check_sign_in(sign_in)

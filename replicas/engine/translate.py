@@ -102,7 +102,7 @@ def image_facts(attrs: Mapping[str, Any]) -> ImageFacts:
     # "name@sha256:…", none for an image that was built here.
     digests = attrs.get("RepoDigests") or [""]
     digest = str(digests[0]).partition("@")[2]
-    return ImageFacts(True, info.ports, info.volumes, info.size, digest)
+    return ImageFacts(True, info.ports, info.volumes, info.size, digest, info.id)
 
 
 def exposed(config: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[str, ...]]:

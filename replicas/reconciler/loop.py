@@ -284,7 +284,7 @@ def _glance(
         wish=wish_of(endpoint, serving),
         replicas=tuple(facts_of(row) for row in rows),
         containers=owned,
-        images=images_of(rows, frozenset({ReplicaState.PULLING})),
+        images=images_of(endpoint.owner_id, rows, frozenset({ReplicaState.PULLING})),
     )
     return plan(world, timezone.now(), limits())
 

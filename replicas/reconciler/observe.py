@@ -14,7 +14,7 @@ from endpoints.ingress import get_ingress
 from endpoints.ingress.base import IngressUnreachable
 from endpoints.models import Endpoint, Revision
 from endpoints.revisions import Serving
-from replicas import booking
+from replicas import booking, pulls
 from replicas.engine import get_engine, names
 from replicas.engine.base import Observed
 from replicas.engine.contexts import resolve
@@ -66,7 +66,7 @@ def observe(endpoint: Endpoint, known: Mapping[Owner, Observed] | None = None) -
         wish=wish_of(endpoint, serving),
         replicas=facts,
         containers=containers,
-        images=images_of(rows.values()),
+        images=images_of(endpoint.owner_id, rows.values()),
         logs_done=frozenset(
             owner
             for owner, container in containers.items()
@@ -146,15 +146,21 @@ _NEEDS_IMAGE = frozenset({ReplicaState.ASSIGNED, ReplicaState.PULLING})
 
 
 def images_of(
-    replicas: Iterable[Replica], among: frozenset[ReplicaState] = _NEEDS_IMAGE
+    owner_id: int,
+    replicas: Iterable[Replica],
+    among: frozenset[ReplicaState] = _NEEDS_IMAGE,
 ) -> frozenset[int]:
-    """Revisions whose image the node has, of replicas in one of these states."""
+    """Revisions whose image the node has for this account, of its replicas in one of
+    these states."""
     asked = {r.revision_id: r.revision for r in replicas if r.state in among}
-    return frozenset(r.number for r in asked.values() if _has_image(r.container))
+    return frozenset(r.number for r in asked.values() if _has(owner_id, r.container))
 
 
-def _has_image(spec: ContainerSpec) -> bool:
-    return get_engine().image(resolve(spec.image, spec.build)) is not None
+def _has(owner_id: int, spec: ContainerSpec) -> bool:
+    found = get_engine().image(resolve(spec.image, spec.build))
+    if found is None:
+        return False
+    return bool(spec.build) or pulls.may_use(owner_id, spec.image, found.id)
 
 
 def containers_of(endpoint_name: str) -> dict[Owner, Observed]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from aiohttp import web
 from django.conf import settings
 
+from replicas import pulls
 from replicas.engine import errors
 from replicas.engine.base import (
     EngineError,
@@ -113,6 +114,13 @@ class Door:
         try:
             async with asyncio.timeout(_PATIENCE):
                 facts = await self._streams.image_facts(asked["image"], sign_in=sign_in)
+                if facts.present and not await in_thread(
+                    pulls.may_use, asked["owner_id"], asked["image"], facts.id
+                ):
+                    # Somebody else's sign-in brought it: only the registry can tell.
+                    facts = await self._streams.image_facts(
+                        asked["image"], sign_in=sign_in, node=False
+                    )
         except TimeoutError:
             raise _slow(errors.registry_of(asked["image"])) from None
         return web.json_response(asdict(facts))

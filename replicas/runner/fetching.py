@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from endpoints.steps import Reason
-from replicas import progress, services
+from replicas import progress, pulls, services
 from replicas.engine.base import (
     EngineError,
     EngineStreams,
@@ -64,6 +64,8 @@ class Fetcher:
         try:
             # Opened only now, so that a password is in memory while it is needed.
             found = await in_thread(sign_in, fetch.owner_id, fetch.registry)
+            if found and not fetch.build:
+                await in_thread(pulls.begin, fetch.owner_id, fetch.image)
             info = await self._streams.fetch(
                 fetch.image,
                 build=fetch.build,
@@ -73,9 +75,19 @@ class Fetcher:
         except EngineUnreachable:
             return  # starts again once the engine is back
         except EngineError as error:
+            await in_thread(pulls.ended, fetch.owner_id, fetch.image)
             await in_thread(_failed, key, error)
         else:
             took = time.monotonic() - begun
+            if not fetch.build:
+                # First of all: from here on somebody may look whether it is there.
+                await in_thread(
+                    pulls.got,
+                    fetch.owner_id,
+                    fetch.image,
+                    info.id,
+                    private=found is not None,
+                )
             await in_thread(_fetched, key, info, news.last, took)
         finally:
             writer.cancel()

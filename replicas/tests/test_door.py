@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from endpoints import worker
 from endpoints.models import RegistryCredential
 from endpoints.sealing import seal
+from replicas import pulls
 from replicas.engine.base import RegistryRefused
 from replicas.engine.fake import FakeImage, FakeStreams, World
 from replicas.runner import door
@@ -99,6 +100,22 @@ async def test_a_refusal_keeps_its_word_and_sentence(path, world):
             await facts(image="lab/none:1")
     assert refused.value.reason == "ImageNotFound"
     assert "none:1" in str(refused.value)
+
+
+async def test_what_anothers_sign_in_brought_is_not_told(path, world, alice, charlie):
+    image = "lab.example/app:1"
+    world.publish(image, FakeImage(ports=(7860,), private=True))
+    world.images[image] = FakeImage(ports=(7860,), private=True)
+    made = world.images[image].info(image)
+    note = sync_to_async(pulls.got)
+    async with opened(FakeStreams(world)):
+        # A node's image that no account brought is everybody's to see.
+        assert (await facts(charlie.pk, image)).present
+        await note(alice.pk, image, made.id, private=True)
+        assert (await facts(alice.pk, image)).present
+        with pytest.raises(worker.WorkerRefused) as refused:
+            await facts(charlie.pk, image)
+    assert refused.value.reason == "RegistryRefused"
 
 
 class Listening(FakeStreams):

@@ -392,6 +392,16 @@ async def test_a_private_image_needs_a_sign_in(bench, way):
     assert bench.engine.image(bench.offered) is not None
 
 
+async def test_an_image_that_is_there_is_asked_for_again(bench):
+    """So a fetch tells who may have it, whatever the node has."""
+    await bench.publish(accounts=ACCOUNTS)
+    given = await fetch(bench, bench.sign_in("ada", "secret-word"))
+    for sign_in in (None, bench.sign_in("ada", "guessed")):
+        with pytest.raises(RegistryRefused):
+            await fetch(bench, sign_in)
+    assert (await fetch(bench, bench.sign_in("bob", "other-word"))).id == given.id
+
+
 async def test_who_asks_without_the_sign_in_shares_nothing(bench):
     await bench.publish(accounts=ACCOUNTS)
     answers = await asyncio.gather(
@@ -459,6 +469,18 @@ async def test_facts_about_a_private_image_need_the_sign_in(bench, way):
     with pytest.raises(RegistryRefused, match="choose another registry sign-in"):
         await facts(bench, bench.sign_in("ada", "wrong"))
     assert (await facts(bench, bench.sign_in("ada", "secret-word"))).ports == (7860,)
+
+
+async def test_facts_can_be_asked_of_the_registry_alone(bench):
+    await bench.publish(accounts=ACCOUNTS)
+    ada = bench.sign_in("ada", "secret-word")
+    given = await fetch(bench, ada)
+    assert (await facts(bench)).id == given.id
+    asked = bench.streams.image_facts
+    with pytest.raises(RegistryRefused):
+        await asked(bench.offered, node=False)
+    told = await asked(bench.offered, sign_in=ada, node=False)
+    assert (told.present, told.ports, told.id) == (False, (7860,), "")
 
 
 async def test_facts_about_what_is_not_there(bench):
