@@ -105,7 +105,7 @@ def _draw(plan: Plan, spans: Spans) -> Chart:
     return Chart(
         key=plan.key,
         title=plan.title,
-        spoken=_spoken(plan, values, marks, spans.range),
+        spoken=_spoken(plan, values, spans.range),
         begin=spans.begin,
         step=spans.range.step,
         top=top,
@@ -174,9 +174,7 @@ def _cold(took: Sequence[float]) -> str:
     return f"{len(took)} cold starts, {elapsed(took[0])} to {elapsed(took[-1])}"
 
 
-def _spoken(
-    plan: Plan, values: Sequence[float | None], marks: Sequence[Mark], span: Range
-) -> str:
+def _spoken(plan: Plan, values: Sequence[float | None], span: Range) -> str:
     """The picture's label: what it is, how much now, how much at most."""
     known = [value for value in values if value is not None]
     said = f"{plan.what}, {span.spoken}"
@@ -184,6 +182,7 @@ def _spoken(
         return f"{said}: {plan.none.lower()}"
     newest = "none" if values[-1] is None else plot.told(values[-1])
     said += f": now {newest}, at most {plot.told(max(known))}"
-    if marks:
-        said += f". {sum(1 for _ in plan.starts)} cold starts are marked"
+    if plan.starts:
+        what = "cold start is" if len(plan.starts) == 1 else "cold starts are"
+        said += f". {len(plan.starts)} {what} marked"
     return said

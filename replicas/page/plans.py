@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from replicas.metrics.point import Start
+from replicas.metrics.point import Point, Start
 from replicas.page import plot
 from replicas.page.spans import Spans
 
@@ -35,7 +35,7 @@ class Plan:
     unit: str
     values: Sequence[float | None]
     more: tuple[More, ...] = ()
-    none: str = "Nothing known"
+    none: str = "Not measured"
     help: str = ""
     top: float = 0
     whole: bool = False
@@ -152,7 +152,8 @@ def _ready(spans: Spans) -> Plan:
     )
 
 
-_GB = 1e9
+# As tiers count it: "30 GB" is 30 × 1024 MB.
+_GB = 2.0**30
 
 
 def _gpu_and_memory(spans: Spans) -> list[Plan]:
@@ -160,7 +161,7 @@ def _gpu_and_memory(spans: Spans) -> list[Plan]:
     memory = spans.column(
         lambda p: None if p.gpu_memory is None else p.gpu_memory / _GB
     )
-    limit = _limit(spans.column(lambda p: (p.gpu_memory_limit or 0) / _GB))
+    limits = spans.column(lambda p: (p.gpu_memory_limit or 0) / _GB)
     return [
         Plan(
             key="gpu",
@@ -172,15 +173,15 @@ def _gpu_and_memory(spans: Spans) -> list[Plan]:
             top=100,
             none="No replica",
         ),
-        _memory("gpu-memory", "GPU memory", memory, limit),
+        _memory("gpu-memory", "GPU memory", memory, limits),
     ]
 
 
 def _cpu_and_memory(spans: Spans) -> list[Plan]:
     cores = spans.column(lambda p: p.cores if p.uses else None)
-    allowed = _limit(spans.column(lambda p: p.cores_limit))
+    allowed = _newest(spans.column(lambda p: _at_once(p, p.cores_limit)))
     memory = spans.column(lambda p: p.memory / _GB if p.uses else None)
-    limit = _limit(spans.column(lambda p: p.memory_limit / _GB))
+    limits = spans.column(lambda p: _at_once(p, p.memory_limit) / _GB)
     of = f"of {plot.shown(allowed)} cores" if allowed else "cores"
     return [
         Plan(
@@ -192,30 +193,43 @@ def _cpu_and_memory(spans: Spans) -> list[Plan]:
             values=cores,
             none="No replica",
         ),
-        _memory("memory", "Memory", memory, limit),
+        _memory("memory", "Memory", memory, limits),
     ]
 
 
-def _memory(key: str, title: str, values: Sequence[float | None], limit: float) -> Plan:
-    """In GB; in MB what stays small. `limit` in GB, 0 where there is none."""
+def _memory(
+    key: str,
+    title: str,
+    values: Sequence[float | None],
+    limits: Sequence[float | None],
+) -> Plan:
+    """In GB; in MB what stays small. `limits` in GB, 0 where there is none."""
     unit, factor = "GB", 1
-    if max([limit, *(v for v in values if v is not None)]) < 0.95:
-        unit, factor = "MB", 1000
-    of = f"of {plot.shown(limit * factor)} {unit}" if limit else unit
+    most = max((v for v in limits if v), default=0)
+    if max([most, *(v for v in values if v is not None)]) < 0.95:
+        unit, factor = "MB", 1024
+    limit = _newest(limits) * factor
     return Plan(
         key=key,
         title=title,
         what=f"{title} in {'gigabytes' if unit == 'GB' else 'megabytes'}",
         say=f"# {unit}",
-        unit=of,
+        unit=f"of {plot.shown(limit)} {unit}" if limit else unit,
         values=[None if v is None else v * factor for v in values],
-        top=limit * factor,
+        top=most * factor,
         none="No replica",
     )
 
 
-def _limit(values: Iterable[float | None]) -> float:
-    return max((v for v in values if v is not None), default=0)
+def _at_once(point: Point, limit: float) -> float:
+    """A mean over the span, for the part of it in which there were replicas."""
+    ran = max((use.seconds for use in point.uses.values()), default=0)
+    return limit * point.seconds / ran if ran else 0
+
+
+def _newest(limits: Sequence[float | None]) -> float:
+    """The newest that is known; 0 without any."""
+    return next((v for v in reversed(limits) if v), 0)
 
 
 def _network(spans: Spans) -> Plan:

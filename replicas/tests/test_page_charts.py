@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from replicas.metrics.point import Point, Start, nothing
+from replicas.metrics.point import Level, Point, Start, Use, nothing
 from replicas.metrics.series import Series
 from replicas.page import plot
 from replicas.page.charts import charts, had_requests
 from replicas.page.spans import RANGES, Spans, range_of
-from replicas.tests.told_points import point
+from replicas.tests.told_points import GB, point
 
 HOUR, SIX_HOURS, DAY, WEEK = RANGES
 TEN = timedelta(seconds=10)
@@ -231,6 +231,21 @@ def test_hardware_without_a_replica_is_not_zero():
     assert found.value == "–"
     assert found.none == "No replica"
     assert chart("ready", hour_of()).value == "0"
+
+
+def test_limits_are_those_of_now_also_of_a_replica_that_has_just_come():
+    two = Use(30, 3, 2, Level(GB * 30, 30), 4 * GB)
+    young = Use(4, 1, 2, Level(GB * 4, 4), 4 * GB)
+    told = hour_of(
+        *[Point(10, uses={1: two, 2: two})] * 3,
+        *[nothing(10)] * 5,
+        Point(10, uses={1: young}),
+    )
+    cores, memory = chart("cpu", told), chart("memory", told)
+    assert cores.unit == "of 2 cores"
+    assert memory.unit == "of 4 GB"
+    # Two had twice as much to use: the picture has room for it.
+    assert memory.scale[0] == "8"
 
 
 def test_cold_starts_are_marked_where_they_happened():

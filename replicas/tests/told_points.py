@@ -11,7 +11,7 @@ from replicas.metrics.point import GpuUse, Level, Point, Start, Use
 from replicas.metrics.series import floor
 from replicas.models import Sample
 
-GB = 10**9
+GB = 2**30
 
 
 def answers(**by_bound):
