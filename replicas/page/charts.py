@@ -170,7 +170,7 @@ def _marks(starts: Iterable[Start], spans: Spans) -> tuple[Mark, ...]:
 
 def _cold(took: Sequence[float]) -> str:
     if len(took) == 1:
-        return f"Cold start, {elapsed(took[0])}"
+        return f"cold start, {elapsed(took[0])}"
     return f"{len(took)} cold starts, {elapsed(took[0])} to {elapsed(took[-1])}"
 
 

@@ -42,11 +42,15 @@ def across(part: float) -> int:
 
 
 def line(values: Values, top: float) -> str:
-    """A path through the values; one that stands alone is a dot (round line ends)."""
+    """A path through the values; one that stands alone is a dash, which is seen."""
     return "".join(
-        _run(points) if len(points) > 1 else "M{} {}h0".format(*points[0])
+        _run(points) if len(points) > 1 else _dash(*points[0])
         for points in _runs(values, top)
     )
+
+
+def _dash(x: int, y: int) -> str:
+    return f"M{x - 3} {y}h6"
 
 
 def area(values: Values, top: float) -> str:

@@ -86,7 +86,7 @@ def test_large_numbers_are_told_with_commas_and_short_beside_an_axis(
 
 def test_a_line_stops_where_nothing_is_known():
     values = [0, 10, None, 5, None, 10, 0]
-    assert plot.line(values, 10) == "M0 100l167 -100M500 50h0M833 0l167 100"
+    assert plot.line(values, 10) == "M0 100l167 -100M497 50h6M833 0l167 100"
     assert plot.area(values, 10) == "M0 100l167 -100V100H0zM833 0l167 100V100H833z"
 
 

@@ -95,7 +95,7 @@ def test_the_cursor_follows_the_pointer_and_tells_the_value(tab, pages, alice):
     assert newest == told
     # Where it started cold, a sixth along the way.
     plot.hover(position={"x": box["width"] / 6, "y": 40})
-    expect(tip).to_contain_text("Cold start, 42 s")
+    expect(tip).to_contain_text("cold start, 42 s")
     tab.get_by_role("heading", name="Configuration").hover()
     expect(tab.locator(TIP)).to_have_count(0)
 
