@@ -86,14 +86,18 @@ class Machine:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def manage(self, *words, **settings):
-        """Run manage.py as a process of that machine: (exit code, what it wrote)."""
+    def manage(self, *words, drop="", **settings):
+        """Run manage.py as a process of that machine: (exit code, what it wrote).
+
+        drop: a capability it is to lack, such as "net_admin".
+        """
+        without = ("setpriv", f"--bounding-set=-{drop}") if drop else ()
         inner = 'mount -t sysfs sys /sys && exec "$0" "$@"'
         done = subprocess.run(
             [
                 *self.inside,
                 *("unshare", "--mount", "sh", "-c", inner),
-                *(sys.executable, "manage.py", *words),
+                *(*without, sys.executable, "manage.py", *words),
             ],
             env={**os.environ, **settings},
             capture_output=True,

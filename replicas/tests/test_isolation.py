@@ -245,6 +245,20 @@ def test_rules_of_this_machine_need_no_helper(world, monkeypatch, tmp_path):
     assert world.filters.looks == 0
 
 
+def test_without_the_rights_a_helper_is_asked(world, monkeypatch, tmp_path):
+    here = Place()
+    here.has("iptables", "Permission denied (you must be root)", 4)
+    monkeypatch.setattr(fencing, "Here", lambda: here)
+    monkeypatch.setattr(keeping, "_INTERFACES", tmp_path)
+    (tmp_path / names.bridge_name("lab")).touch()
+    keeping.Keeper().before_start()
+    assert noted()["way"] == "helper"
+    assert len(world.filters.changes) == 2
+    keeping.take_down()
+    assert world.filters.parts["iptables"][0] == DOCKER
+    assert here.changes == []
+
+
 # --- In the runner ---------------------------------------------------------------
 @pytest.fixture
 def isolator(monkeypatch):

@@ -216,6 +216,46 @@ def test_a_worker_with_the_rights_does_it_by_itself(machine, one):
     assert not remains(machine)
 
 
+def test_a_worker_without_the_rights_has_a_helper_do_it(machine, one):
+    apply = ("isolation", "--apply")
+    code, said = machine.manage(*apply, drop="net_admin", **there(machine))
+    assert code == 0, said
+    assert said == "Replicas are fenced in, by iptables through a helper container.\n"
+    found = everything(machine, one)
+    assert closed(found), found
+    remove = ("isolation", "--remove")
+    code, said = machine.manage(*remove, drop="net_admin", **there(machine))
+    assert code == 0, said
+    assert not remains(machine)
+
+
+@pytest.mark.parametrize("dialect", ["nft", "legacy"])
+def test_both_dialects_of_iptables_print_what_we_say(machine, tmp_path, dialect):
+    """Else each look would find something to change."""
+    for name in ("iptables", "ip6tables", "iptables-restore", "ip6tables-restore"):
+        program = shutil.which(name.replace("tables", f"tables-{dialect}"))
+        assert program, f"Debian's package iptables has {name} in both dialects"
+        (tmp_path / name).symlink_to(program)
+
+    class Place:
+        root = ""
+
+        def run(self, script):
+            return machine.run(f"PATH={tmp_path}:$PATH\n{script}")
+
+    every = {
+        "nameservers": ("10.0.0.53", "fd00::53"),
+        "allow": (target("10.0.0.5:443"), target("[fd00::5]:80"), target("fd01::/16")),
+        "deny": ("198.51.100.0/24", "2001:db8::/32"),
+        "internet": False,
+    }
+    for fence in (Fence("alight0000000a"), Fence("alight0000000a", **every)):
+        assert fencing.put_up(Place(), fence) == "iptables"
+        assert fencing.missing(Place(), fence) == []
+    assert fencing.take_down(Place(), fence.bridge)
+    assert not fencing.take_down(Place(), fence.bridge)
+
+
 def test_the_internet_can_be_forbidden(machine, one):
     with fenced(machine, internet=False):
         assert one.hears(f"{NET}.2") == ""
