@@ -109,10 +109,13 @@ def lists(fence: Fence, version: int) -> Lists:
         for number in _NEIGHBOURS
         if version == 6
     ]
-    excepted = [*_names(fence, version), *_allowed(fence, version)]
+    names, allowed = list(_names(fence, version)), list(_allowed(fence, version))
+    # A whole network was not meant to hold this machine's own address in it.
+    single = [rule for rule in allowed if _is_single(rule.network)]
     out = [
         _ANSWERS,
-        *excepted,
+        *names,
+        *allowed,
         *(Rule(passes=False, network=net) for net in PRIVATE[version]),
         *(Rule(passes=False, network=net) for net in _of(version, fence.deny)),
     ]
@@ -121,7 +124,7 @@ def lists(fence: Fence, version: int) -> Lists:
     return Lists(
         out=tuple(out),
         into=(_ANSWERS, _REFUSE),
-        host=(_ANSWERS, *neighbours, *excepted, _REFUSE),
+        host=(_ANSWERS, *neighbours, *names, *single, _REFUSE),
     )
 
 
@@ -144,6 +147,10 @@ def _allowed(fence: Fence, version: int) -> Iterable[Rule]:
                 yield Rule(
                     passes=True, network=network, protocol=protocol, port=target.port
                 )
+
+
+def _is_single(network: str) -> bool:
+    return ipaddress.ip_network(network).num_addresses == 1
 
 
 def _of(version: int, networks: Iterable[str]) -> Iterable[str]:

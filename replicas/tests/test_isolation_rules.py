@@ -86,6 +86,16 @@ def test_a_name_server_of_their_machine_is_reached():
     assert not passes(lists(fence, 4).host, "172.17.0.1", protocol="udp", port=80)
 
 
+def test_of_their_machine_they_reach_what_is_allowed_by_its_address():
+    one = Fence("b", allow=(target("10.213.0.1:9000"),))
+    assert passes(lists(one, 4).host, "10.213.0.1", port=9000)
+    assert not passes(lists(one, 4).host, "10.213.0.1", port=8080)
+    whole = Fence("b", allow=(target("10.0.0.0/8"), target("fd00::/8")))
+    assert passes(lists(whole, 4).out, "10.0.0.1")
+    assert not passes(lists(whole, 4).host, "10.213.0.1")
+    assert not passes(lists(whole, 6).host, "fd00::1")
+
+
 @pytest.mark.parametrize("address", ["10.213.0.2", "198.51.100.7"])
 def test_nobody_beyond_their_machine_reaches_them(address):
     assert not passes(lists(FENCE, 4).into, address)
