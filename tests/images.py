@@ -95,16 +95,16 @@ def told_images(docker_engine):
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(ROOT / "tests" / "e2e" / "told_server.py", folder)
         (Path(folder) / "Dockerfile").write_text(TOLD)
-        made = [
+        # Named by hand: an image that another run made as well has its names too.
+        made = [f"alight-test/told-{os.getpid()}:{one}" for one in ("one", "two")]
+        for reference in made:
             client.images.build(
                 path=folder,
-                tag=f"alight-test/told-{os.getpid()}:{revision}",
-                buildargs={"REVISION": revision},
+                tag=reference,
+                buildargs={"REVISION": reference.rpartition(":")[2]},
                 rm=True,
                 forcerm=True,
-            )[0].tags[0]
-            for revision in ("one", "two")
-        ]
+            )
     yield made
     for reference in made:
         client.images.remove(reference, force=True)
