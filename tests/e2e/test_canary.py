@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
 ACCOUNT, LATER = "canary-account-81c5", "canary-later-55aa"
 OWN, PASSWORD = "canary-own-4be2", "canary-password-9d07"
-CANARIES = (ACCOUNT, LATER, OWN, PASSWORD)
+# What lets somebody in is found out while it is made: `lived` adds it.
+CANARIES = [ACCOUNT, LATER, OWN, PASSWORD]
 
 # Prints what it was given, over and over.
 CHATTY = (
@@ -113,6 +114,21 @@ def lived(api, house, registry):
         house.manage("shell", "-c", code)
     api.wait_for("chatty", "ReplicaRunning")
     api.wait_for("dying", "ContainerExited")
+    CANARIES.extend(ways_in(api, house))
+
+
+def ways_in(api, house):
+    """A token, a share link's secret and a browser's pass, each used once."""
+    url = house.endpoint_url("chatty")
+    api.call("PATCH", "endpoint/chatty", json={"visibility": "private"})
+    token = api.call("POST", "tokens", json={"name": "canary"}).json()["token"]
+    link = api.call("POST", "endpoint/chatty/share-links", json={"name": "grace"})
+    followed = requests.get(link.json()["url"], allow_redirects=False, timeout=30)
+    cookie = followed.headers["Set-Cookie"].partition(";")[0]
+    shown = ({"Authorization": f"Bearer {token}"}, {"Cookie": cookie})
+    for headers in shown:
+        assert requests.get(url, headers=headers, timeout=30).status_code == 200
+    return [token, link.json()["url"].rpartition("/")[2], cookie.partition("=")[2]]
 
 
 def told(api, name="chatty", source=None):
