@@ -153,7 +153,7 @@ class Collector:
                 in_flight=_over(samples.in_flight.of(name), seconds),
                 queued=_over(samples.queued.of(name), seconds),
                 ready=_ready(members, seconds),
-                uses=self._uses(members, usages),
+                uses=self._uses(members, usages, seconds),
                 gpus=_gpu_uses(members, samples.gpus),
                 starts=tuple(starts.get(name, ())),
                 ended=_nothing_goes_on(members, seen.endpoints.get(name)),
@@ -161,7 +161,7 @@ class Collector:
         return found
 
     def _uses(
-        self, members: Iterable[Member], usages: Mapping[str, Usage]
+        self, members: Iterable[Member], usages: Mapping[str, Usage], seconds: float
     ) -> dict[int, Use]:
         found = {}
         for member in members:
@@ -169,7 +169,7 @@ class Collector:
             if now is None:
                 continue
             before = self._usages.get(member.container_id)
-            if use := used(now, before, member.cores):
+            if use := used(now, before, member.cores, seconds):
                 found[member.number] = use
         return found
 

@@ -29,15 +29,13 @@ def gained_count(now: int, before: int = 0) -> int:
     return now - before if now >= before else now
 
 
-def used(now: Usage, before: Usage | None, cores: float) -> Use | None:
+def used(now: Usage, before: Usage | None, cores: float, seconds: float) -> Use | None:
     """What a container used between two looks; None for the first and the same one.
 
-    cores: how many it may use. One that started anew has counted from zero.
+    cores: how many it may use. seconds: between the looks; the engine reads a moment
+    sooner or later, which evens out. One that started anew has counted from zero.
     """
-    if before is None:
-        return None
-    seconds = (now.at - before.at).total_seconds()
-    if seconds <= 0:
+    if before is None or now.at <= before.at:
         return None
     anew = now.cpu < before.cpu
     return Use(

@@ -107,22 +107,22 @@ def test_levels_are_weighed_by_time():
 
 
 def test_use_between_two_readings():
-    use = used(usage(10, 15.0, received=110), usage(0, 5.0), cores=4.0)
+    use = used(usage(10.3, 15.0, received=110), usage(0, 5.0), cores=4, seconds=10)
 
-    assert (use.seconds, use.busy, use.cores) == (10.0, 10.0, 4.0)
+    assert (use.seconds, use.busy, use.cores) == (10, 10, 4)
     assert use.memory.mean == 100
     assert (use.received, use.sent) == (100, 0)
 
 
 def test_a_container_that_started_again_counts_from_zero():
-    use = used(usage(10, 1.0, sent=500), usage(0, 100.0, sent=20), cores=0)
+    use = used(usage(10, 1.0, sent=500), usage(0, 100.0, sent=20), cores=0, seconds=10)
 
     assert (use.busy, use.sent) == (1.0, 500)
 
 
 def test_one_reading_says_nothing():
-    assert used(usage(0, 1.0), None, 0) is None
-    assert used(usage(0, 1.0), usage(0, 1.0), 0) is None
+    assert used(usage(0, 1.0), None, 0, 10) is None
+    assert used(usage(0, 1.0), usage(0, 1.0), 0, 10) is None
 
 
 # --- Points -------------------------------------------------------------------
