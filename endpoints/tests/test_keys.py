@@ -135,6 +135,35 @@ def test_the_command_prints_only_the_token(capsys, people):
         call_command("make_token", "ci", user="grace")
 
 
+def test_the_command_makes_any_kind_of_token(people):
+    admin = people("admin")
+    art = EndpointFactory(name="art", owner=admin)
+    call_command("make_token", "ci", "--endpoint=art", "--days=30")
+    some = AccessKey.objects.get()
+    assert (some.scope, list(some.endpoints.all())) == (Scope.CALL_SOME, [art])
+    left = some.expires_at - timezone.now()
+    assert timedelta(days=29, hours=23) < left <= timedelta(days=30)
+    call_command("make_token", "all", scope="call-all")
+    assert AccessKey.objects.get(name="all").scope == Scope.CALL_ALL
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--scope=call-some"], "go together"),
+        (["--scope=manage", "--endpoint=art"], "go together"),
+        (["--endpoint=bobs"], 'admin has no endpoint "bobs"'),
+        (["--days=0"], "at least one day"),
+    ],
+)
+def test_the_command_says_what_is_wrong(people, bob, words, says):
+    EndpointFactory(name="art", owner=people("admin"))
+    EndpointFactory(name="bobs", owner=bob)
+    with pytest.raises(CommandError, match=says):
+        call_command("make_token", "ci", *words)
+    assert not AccessKey.objects.exists()
+
+
 # --- Scopes and ends -------------------------------------------------------------
 @pytest.fixture
 def art(alice, gates):
