@@ -89,7 +89,7 @@
   }
 
   /* Attributes that scripts set on what the server draws: a swap leaves them alone. */
-  var OURS = /^(style|open|data-arrived|data-new|data-side|aria-expanded|aria-pressed|data-copied)$/;
+  var OURS = /^(style|open|data-arrived|data-new|data-shown|data-side|aria-expanded|aria-pressed|data-copied)$/;
   var morph = {
     beforeAttributeUpdated: function (name) { return !OURS.test(name); },
     beforeNodeMorphed: function (was, now) {

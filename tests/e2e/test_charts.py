@@ -177,6 +177,19 @@ def test_charts_are_live_and_leave_in_peace_what_is_looked_at(tab, pages, alice)
     expect(tab.locator("#plot-network")).to_be_focused()
 
 
+def test_help_that_is_read_stays_open(tab, pages, alice):
+    made = busy(alice)
+    show(tab, pages)
+    tab.get_by_role("button", name="Help: In flight").hover()
+    tip = tab.locator("#tip-c-open")
+    expect(tip).to_have_css("opacity", "1")
+    before = tab.locator("#plot-requests").get_attribute("data-chart")
+    keep(made, floor(timezone.now(), 10) - timezone.timedelta(seconds=10), point(60))
+    expect(tab.locator("#plot-requests")).not_to_have_attribute("data-chart", before)
+    expect(tip).to_have_attribute("data-shown", "")
+    expect(tip).to_have_css("opacity", "1")
+
+
 def test_times_are_those_of_the_reader(chromium, pages, alice):
     busy(alice, told=False)
     with chromium.new_context(timezone_id="Asia/Kathmandu") as there:
