@@ -164,7 +164,10 @@ def _resumed(now: float) -> Collector:
 
 def _flow() -> tuple[dict[str, Traffic], dict[str, int]]:
     ingress = get_ingress()
-    return ingress.traffic(), ingress.waiting()
+    traffic = ingress.traffic()
+    # Who waits is in flight: while nobody is, the dearer question is left out.
+    some = any(one.in_flight for one in traffic.values())
+    return traffic, ingress.waiting() if some else {}
 
 
 def _answers() -> tuple[dict[str, Answers], dict[str, int]]:

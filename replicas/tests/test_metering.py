@@ -119,6 +119,16 @@ async def test_a_span_is_written_when_it_is_over(house, meter, clock):
     house.ingress.end("whisper", first)
 
 
+async def test_requests_in_line(house, meter, clock):
+    await ready_endpoint(house)
+    await meter.step()
+    house.ingress.begin("whisper")
+    house.ingress.queued["whisper"] = 3
+    await pass_time(meter, clock, 10)
+
+    assert (await rows())[0].queued.most == 3
+
+
 async def test_use_of_a_container(house, meter, clock):
     await ready_endpoint(house)
     (container,) = house.world.containers.values()
