@@ -14,6 +14,7 @@ from endpoints.models import Endpoint, Event
 from endpoints.snippets import snippets_of
 from endpoints.steps import Reason
 from replicas import progress
+from replicas.fragments.ribbons import ribbons_of
 from replicas.fragments.rollouts import larger_tier, last_to_try, rollout_of
 from replicas.fragments.schedule import schedule_of
 from replicas.models import Gpu, Replica
@@ -21,7 +22,6 @@ from replicas.page import details, revisions
 from replicas.page.bubbles import bubbles
 from replicas.page.facts import HISTORY_REASONS, Facts, Seen, Usual, usual_times
 from replicas.page.readout import readout
-from replicas.page.ribbons import ribbons
 from replicas.page.starting import start_of
 from replicas.page.tiers import tier_words
 from replicas.page.timeline import dialog
@@ -57,7 +57,6 @@ def endpoint_context(endpoint: Endpoint, *, replica_id: int | None) -> dict[str,
         larger=larger_tier(_with(alive, tried)),
     )
     said = readout(facts)
-    numbers = {r.pk: r.number for r in shown}
     flat = (event for events in told.values() for event in events)
     answered = any(
         event.reason == Reason.RUNNING for events in told.values() for event in events
@@ -69,7 +68,7 @@ def endpoint_context(endpoint: Endpoint, *, replica_id: int | None) -> dict[str,
         "said": said,
         "bubbles": bubbles(facts),
         "track": steps_taken,
-        "ribbons": ribbons(numbers, flat, now),
+        "ribbons": ribbons_of(endpoint, shown, flat, now),
         "ribbons_hidden": bool(steps_taken) and len(facts.replicas) < 2,
         "scale_words": details.scale_words(endpoint),
         "minimum_words": details.minimum_words(endpoint, now),

@@ -27,6 +27,7 @@ _KINDS: dict[str, str] = {
     Reason.CREATING: "up",
     Reason.RUNNING: "ready",
     Reason.ANSWERING: "ready",
+    Reason.CALLED_BACK: "ready",
     Reason.IMAGE_FAILED: "fail",
     Reason.START_FAILED: "fail",
     Reason.START_TIMEOUT: "fail",
@@ -40,6 +41,7 @@ _KINDS: dict[str, str] = {
     Reason.STOPPING: "",
     Reason.STOPPED: "",
 }
+REASONS = tuple(_KINDS)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,13 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from endpoints.tests.factories import EndpointFactory, MediumTierFactory
+from endpoints.models import Event
+from endpoints.steps import Reason
+from endpoints.tests.factories import EndpointFactory, EventFactory, MediumTierFactory
 from replicas import consumers
 from replicas.fragments import sparks
 from replicas.tests import sockets
+from replicas.tests.factories import ReplicaFactory
 from replicas.tests.told_points import keep, point, tell_an_hour
 
 calls = pytest.fixture(sockets.calls)
@@ -80,6 +83,23 @@ def test_another_range_is_drawn_by_the_page_and_alone(as_alice, drawing, step):
         900: "Requests an hour, last 7 days: now 0, at most 9",
     }
     assert spoken[step] in alone
+
+
+def test_the_ribbons_tell_of_everybody_who_ran_in_the_last_hour(as_alice, drawing):
+    """Also of a replica that scaling to zero ended many replicas ago."""
+    now = timezone.now()
+    for minutes in range(5, 50, 5):
+        began = now - timezone.timedelta(minutes=minutes)
+        over = began + timezone.timedelta(minutes=2)
+        replica = ReplicaFactory(
+            endpoint=drawing, number=1, state="stopped", since=over
+        )
+        for reason, at in ((Reason.RUNNING, began), (Reason.STOPPED, over)):
+            told = EventFactory(endpoint=drawing, replica_id=replica.pk, reason=reason)
+            Event.objects.filter(pk=told.pk).update(at=at)
+    html = as_alice.get(PAGE).content.decode()
+    assert html.count('class="rb-ready"') == 9
+    assert "Replica 1, last hour: ready for 18 min" in html
 
 
 def test_charlie_finds_no_charts(client, charlie, drawing):

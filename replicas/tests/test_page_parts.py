@@ -200,6 +200,17 @@ def test_a_ribbon_tells_the_last_hour():
     assert max(s.x + s.width for s in ribbon.segments) <= 1000
 
 
+def test_a_replica_that_was_called_back_is_ready_again():
+    story = [
+        event(Reason.RUNNING, 1800),
+        event(Reason.DRAINING, 600),
+        event(Reason.CALLED_BACK, 300),
+    ]
+    (ribbon,) = ribbons({1: 1}, story, NOW)
+    assert [s.kind for s in ribbon.segments] == ["ready", "ready"]
+    assert ribbon.spoken == "Replica 1, last hour: ready for 25 min"
+
+
 def test_a_ribbon_of_long_ago_is_left_out():
     story = [event(Reason.RUNNING, 9000), event(Reason.STOPPED, 8000)]
     assert ribbons({1: 1}, story, NOW) == []
