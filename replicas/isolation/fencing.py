@@ -44,6 +44,10 @@ class NotFenced(Exception):
     """It could not be done here; says why."""
 
 
+class PartlyFenced(NotFenced):
+    """The rules stand, and do not hold all of it: a whole sentence."""
+
+
 class Place(Protocol):
     # Where the files of the engine's machine are, "" for /.
     root: str
@@ -130,11 +134,8 @@ def put_up(place: Place, fence: Fence) -> str:
     fence = replace(fence, nameservers=_names(found))
     for program, text in _changes(found, fence):
         place.run(_CHANGE.format(program=program, text=text))
-    if found.text("bridged").strip() == "0":
-        raise NotFenced(
-            "Replicas of this machine can reach one another: "
-            "net.bridge.bridge-nf-call-iptables is 0. Set it to 1 with sysctl."
-        )
+    if gap := _gap(found):
+        raise PartlyFenced(gap)
     return "iptables" if found.there("iptables") else "nft"
 
 
@@ -173,17 +174,33 @@ def _changes(found: Found, fence: Fence) -> list[tuple[str, str]]:
     if not found.there("iptables") and found.there("nft"):
         text = nft.change(found.text("nft"), fence)
         return [("nft -f -", text)] if text else []
-    versions = [("iptables", 4)]
-    # Without IPv6 in the kernel there is nothing to fence.
-    if found.works("ip6tables") or found.works("ipv6"):
-        versions.append(("ip6tables", 6))
+    if not found.works("iptables"):
+        raise NotFenced(found.why("iptables"))
     changes = []
-    for program, version in versions:
+    for program, version in (("iptables", 4), ("ip6tables", 6)):
         if not found.works(program):
-            raise NotFenced(found.why(program))
+            continue
         if text := iptables.change(found.text(program), fence, version):
             changes.append((f"{program}-restore -w 5 --noflush", text))
     return changes
+
+
+def _gap(found: Found) -> str:
+    """What the rules do not hold on such a machine, and what to do; "" for nothing."""
+    # Docker turns this on when it makes the replicas' network.
+    if found.text("bridged").strip() != "1":
+        return (
+            "Replicas are fenced in, but can reach one another: the kernel does not "
+            "show its packet filter what passes between them. Run modprobe "
+            "br_netfilter, then sysctl -w net.bridge.bridge-nf-call-iptables=1."
+        )
+    # Without IPv6 in the kernel there is nothing to fence.
+    if found.there("iptables") and found.works("ipv6") and not found.works("ip6tables"):
+        return (
+            "Replicas are fenced in, but for IPv4 only. Mend ip6tables, which said: "
+            f"{found.why('ip6tables')}"
+        )
+    return ""
 
 
 def _names(found: Found) -> tuple[str, ...]:

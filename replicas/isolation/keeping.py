@@ -32,7 +32,8 @@ _OPEN = (
 
 @dataclass(frozen=True)
 class State:
-    """fenced: the rules stand. way: who keeps them up, "here", "helper", "off" or "".
+    """fenced: the rules stand and hold. way: who keeps them up, "here", "helper", "off"
+    or "" for nobody.
 
     text: a sentence for people. lasts: seconds for which this is taken to be so.
     """
@@ -116,7 +117,10 @@ def wanted() -> Fence:
 
 
 def try_ways(act: Callable[[fencing.Place], str]) -> State:
-    """Act here where the bridge is here and we may; else by a helper."""
+    """Act here where the bridge is here and we may; else by a helper.
+
+    A place that can do some of it is not left for another one.
+    """
     here, helper = fencing.Here(), fencing.Helper(get_engine())
     tries: list[tuple[str, fencing.Place, float]] = [("helper", helper, _HELPER)]
     if _is_here(_bridge()):
@@ -125,6 +129,8 @@ def try_ways(act: Callable[[fencing.Place], str]) -> State:
     for way, place, lasts in tries:
         try:
             said = act(place)
+        except fencing.PartlyFenced as error:
+            return State(fenced=False, way=way, text=str(error), lasts=_FAILED)
         except (fencing.NotFenced, EngineError) as error:
             whys.append(str(error))
             continue

@@ -65,8 +65,6 @@ def fenced_with(place):
     [
         ("iptables", "Permission denied (you must be root)", 4, "you must be root"),
         ("iptables", "sh: iptables: not found", 127, "not found"),
-        ("ip6tables", "sh: ip6tables: not found", 127, "not found"),
-        ("bridged", "0", 0, "net.bridge.bridge-nf-call-iptables is 0"),
     ],
 )
 def test_what_is_in_the_way_is_said(name, text, code, said):
@@ -74,6 +72,22 @@ def test_what_is_in_the_way_is_said(name, text, code, said):
     place.has(name, text, code)
     with pytest.raises(NotFenced, match=said):
         fencing.put_up(place, FENCE)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "said"),
+    [
+        ("ip6tables", "sh: ip6tables: not found", 127, "for IPv4 only.*not found"),
+        ("bridged", "0", 0, "can reach one another"),
+        ("bridged", "cat: no such file", 1, "modprobe br_netfilter"),
+    ],
+)
+def test_what_can_be_done_is_done_and_the_rest_said(name, text, code, said):
+    place = Place()
+    place.has(name, text, code)
+    with pytest.raises(fencing.PartlyFenced, match=said):
+        fencing.put_up(place, FENCE)
+    assert f"-A {FENCE.bridge}-host" in place.parts["iptables"][0]
 
 
 def test_without_ipv6_in_the_kernel_ip6tables_is_not_missed():
@@ -177,6 +191,19 @@ def test_a_failure_is_said_once_and_tried_again(world, caplog):
     keeper.forget()
     keeper.before_start()
     assert noted()["fenced"] is True
+
+
+def test_half_a_fence_is_said_and_kept(world, monkeypatch, tmp_path, caplog):
+    here = Place()
+    here.has("bridged", "0")
+    monkeypatch.setattr(fencing, "Here", lambda: here)
+    monkeypatch.setattr(keeping, "_INTERFACES", tmp_path)
+    (tmp_path / names.bridge_name("lab")).touch()
+    assert keeping.Keeper().sweep() == 60
+    assert world.filters.looks == 0
+    assert (noted()["fenced"], noted()["way"]) == (False, "here")
+    assert "Replicas are fenced in, but can reach one another" in caplog.text
+    assert keeping.noted().open
 
 
 def test_an_engine_that_refuses_helpers_stops_no_start(world):
