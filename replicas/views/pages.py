@@ -10,8 +10,8 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from endpoints import live
-from endpoints.forms.warm import WarmForm
 from endpoints.forms.trying import form_for
+from endpoints.forms.warm import WarmForm
 from replicas import fragments
 from replicas.logs import store
 from replicas.models import Replica
