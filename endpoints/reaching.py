@@ -25,6 +25,9 @@ NOT_HANDED_ON = frozenset(
         "upgrade",
     }
 )
+# Goes with a pass, which the ingress does not take from pages of other hosts: what is
+# handed on may say that it came from one.
+OWN_PAGE = ("Sec-Fetch-Site", "same-origin")
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 

@@ -103,6 +103,21 @@ def _hosts(setup: Setup) -> str:
 def _access(setup: Setup) -> str:
     hand_over = f"{setup.console_url}hand-over/%[var(txn.name)]/?to=%[pathq,url_enc]"
     return f"""\
+  # A browser sends the pass along for pages of other hosts, too, where these are the
+  # same site: of another endpoint. Such a page may lead here, and nothing else.
+  acl says_origin req.fhdr(origin) -m found
+  acl own_origin var(txn.own),strcmp(txn.origin) eq 0
+  acl says_site req.fhdr(sec-fetch-site) -m found
+  acl own_site req.fhdr(sec-fetch-site) -m str same-origin
+  acl by_hand req.fhdr(sec-fetch-site) -m str none
+  acl foreign var(txn.foreign) -m bool
+  http-request set-var(txn.authority) req.hdr(host),lower
+  http-request set-var(txn.own) str({setup.scheme}://),concat(,txn.authority)
+  http-request set-var(txn.origin) req.fhdr(origin),lower
+  http-request set-var(txn.foreign) bool(true) if says_origin !own_origin !own_site
+  http-request set-var(txn.foreign) bool(true) \
+if !says_origin says_site !own_site !by_hand !navigates
+
   # The digest of what is shown, then until when it counts here.
   acl public var(txn.name),map(public.map) -m found
   acl one_token req.fhdr_cnt(authorization) eq 1
@@ -115,9 +130,9 @@ def _access(setup: Setup) -> str:
   http-request set-var(txn.token) bool(true) if one_token counts
   http-request set-var(txn.passed) bool(true) if token_passed
   http-request set-var(txn.grant) req.cook({setup.pass_cookie}),sha2(256),hex \
-if !passed shows_pass
-  http-request set-var(txn.until) {_UNTIL} if !passed shows_pass
-  http-request set-var(txn.passed) bool(true) if !passed shows_pass counts
+if !passed shows_pass !foreign
+  http-request set-var(txn.until) {_UNTIL} if !passed shows_pass !foreign
+  http-request set-var(txn.passed) bool(true) if !passed shows_pass !foreign counts
   http-request set-var(txn.grant) str(public) if !passed public
   http-request set-var(txn.passed) bool(true) if public
 

@@ -7,10 +7,12 @@ import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
+import aiohttp
 import pytest
 
 from endpoints.ingress.base import BOUNDS, Answers, Grant
 from endpoints.keys import digest_of
+from endpoints.reaching import OWN_PAGE
 from endpoints.tests.ingress_parts import (
     backend,
     eventually,
@@ -94,6 +96,74 @@ async def test_a_pass_lets_a_browser_in_also_for_sockets(ingress, visitor, repli
         assert await socket.receive_str() == "one: hello"
     ingress.expel({PASS_DIGEST})
     assert await status_of(visitor, PASS) == 401
+
+
+OWN = "http://art.localhost"
+OTHER = "http://chat.localhost"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        # Its own pages, old browsers and programs.
+        ({}, 200),
+        ({"Origin": OWN}, 200),
+        ({"Origin": OWN, "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Origin": "null", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, 200),
+        # The console on behalf of somebody: what it hands on may name another page.
+        ([("Origin", OTHER), ("Sec-Fetch-Site", "same-site"), OWN_PAGE], 200),
+        # Another page may lead here.
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate"}, 200),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),
+        # It may neither read nor write here.
+        ({"Origin": OTHER}, 401),
+        ({"Origin": OTHER, "Sec-Fetch-Site": "same-site"}, 401),
+        ({"Origin": "null"}, 401),
+        ({"Origin": "http://art.localhost:81"}, 401),
+        ({"Origin": "https://art.localhost"}, 401),
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}, 401),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}, 401),
+    ],
+)
+async def test_a_pass_counts_for_the_endpoints_own_pages(
+    ingress, visitor, replica, headers, status
+):
+    ingress.admit("art", Grant(PASS_DIGEST))
+    sent = headers if isinstance(headers, list) else list(headers.items())
+    assert await status_of(visitor, [*PASS.items(), *sent]) == status
+
+
+async def test_a_form_of_another_page_is_refused(ingress, visitor, replica):
+    """Of a navigation, too: what it sends is not its visitor's wish."""
+    ingress.admit("art", Grant(PASS_DIGEST))
+    sent = {**PASS, "Origin": OTHER, "Sec-Fetch-Mode": "navigate"}
+    for origin, status in ((OTHER, 401), ("null", 401), (OWN, 200)):
+        headers = {**sent, "Origin": origin}
+        async with visitor.call("art", "/echo", "POST", headers) as answer:
+            assert answer.status == status
+
+
+async def test_a_socket_of_another_page_is_refused(ingress, visitor, replica):
+    ingress.admit("art", Grant(PASS_DIGEST))
+    async with visitor.socket("art", {**PASS, "Origin": OWN}) as socket:
+        await socket.send_str("hello")
+        assert await socket.receive_str() == "one: hello"
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        async with visitor.socket("art", {**PASS, "Origin": OTHER}):
+            pass
+    assert refused.value.status == 401
+
+
+async def test_a_token_and_public_access_count_from_everywhere(
+    ingress, visitor, replica
+):
+    """A token is not sent by itself, and what is public may be used by any page."""
+    ingress.admit("art", GRANT)
+    assert await status_of(visitor, {**TOKEN, "Origin": OTHER}) == 200
+    ingress.publish("art", public=True)
+    assert await status_of(visitor, {**PASS, "Origin": OTHER}) == 200
 
 
 async def test_a_pass_counts_at_its_own_endpoint_only(ingress, visitor, replica):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import httpx
 
 from endpoints.models import Endpoint
-from endpoints.reaching import host_header, ingress_url, pass_cookie
+from endpoints.reaching import OWN_PAGE, host_header, ingress_url, pass_cookie
 from endpoints.trying.asked import Asked
 from endpoints.trying.showing import Kind, Shown, content_type, shown
 
@@ -101,6 +101,8 @@ def _request(
     headers += [pair for pair in usual if pair[0].lower() not in named]
     if shown := "; ".join([*cookies, *([pass_cookie(cookie)] if cookie else [])]):
         headers.append(("Cookie", shown))
+    if cookie:
+        headers.append(OWN_PAGE)
     url = httpx.URL(ingress_url()).copy_with(raw_path=asked.path.encode())
     request = client.build_request(asked.method, url, content=asked.body or None)
     length = {k: v for k, v in request.headers.items() if k == "content-length"}

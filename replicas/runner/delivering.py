@@ -22,7 +22,7 @@ from yarl import URL
 
 from endpoints import asynchronous, passes
 from endpoints.models import AsyncRequest, Endpoint
-from endpoints.reaching import host_header, ingress_url, pass_cookie
+from endpoints.reaching import OWN_PAGE, host_header, ingress_url, pass_cookie
 from replicas.delivery import leases, queue
 from replicas.delivery.verdicts import Next, verdict
 from replicas.runner.jobs import Jobs
@@ -226,7 +226,7 @@ def _headers(request: AsyncRequest, shown: str) -> list[tuple[str, str]]:
         ("X-Alight-Wait", str(_HOLD)),
         *((name, value) for name, value in request.headers),
         *mode,
-        *([("Cookie", pass_cookie(shown))] if shown else []),
+        *([("Cookie", pass_cookie(shown)), OWN_PAGE] if shown else []),
     ]
 
 
