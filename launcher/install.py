@@ -55,6 +55,8 @@ def find_missing(
         needed.append("chromium")
     if browser and not program("busybox"):
         needed.append("busybox-static")  # tests make tiny images of it
+    if browser and not program("nft"):
+        needed.append("nftables")  # tests put the rules around replicas up with it, too
     nice = []
     if config.domain == "localhost" and not resolves_localhost_names():
         nice.append("libnss-myhostname")

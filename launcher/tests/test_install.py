@@ -50,13 +50,14 @@ def test_a_bare_machine_needs_all(config, monkeypatch):
         "python3-venv",
         "chromium",
         "busybox-static",
+        "nftables",
     )
     assert found.nice == ("libnss-myhostname",)
     assert [path.name for path in found.requirements] == ["requirements.txt"]
 
 
 def test_a_machine_that_has_all_needs_nothing(config, monkeypatch):
-    has(monkeypatch, "dockerd", "haproxy", "chromium", "busybox")
+    has(monkeypatch, "dockerd", "haproxy", "chromium", "busybox", "nft")
     make_environment(config)
     assert not find_missing(config, engine_answers=False, browser=True)
 
