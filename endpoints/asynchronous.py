@@ -22,10 +22,8 @@ from django.utils import timezone
 
 from endpoints import signals
 from endpoints.models import AsyncRequest, AsyncState, Endpoint
-from endpoints.reaching import NOT_HANDED_ON
+from endpoints.reaching import BODY_MAX, NOT_HANDED_ON
 
-# Bytes of a request's body.
-BODY_MAX = 10 * 1024 * 1024
 # What an endpoint may have unfinished, so that nobody fills the disk.
 UNFINISHED_MAX = 1000
 # How long a request waits at most, and then how long its answer is kept.

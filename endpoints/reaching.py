@@ -28,6 +28,8 @@ NOT_HANDED_ON = frozenset(
 # Goes with a pass, which the ingress does not take from pages of other hosts: what is
 # handed on may say that it came from one.
 OWN_PAGE = ("Sec-Fetch-Site", "same-origin")
+# Bytes of the body of a request that is answered later.
+BODY_MAX = 10 * 1024 * 1024
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 

@@ -73,6 +73,13 @@ ANSWERS = (
         looks=True,
     ),
     Answer(
+        "too_large",
+        413,
+        "The request is too large",
+        "A request that is answered later may have 10 MB, and says its length before."
+        " Send less, or send it without X-OctoAI-Async.",
+    ),
+    Answer(
         "starting",
         503,
         "Starting",

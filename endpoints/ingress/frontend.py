@@ -12,6 +12,7 @@ from endpoints.ingress import counting
 from endpoints.ingress.answers import content_security_policy
 from endpoints.ingress.replies import say, say_state, status_of
 from endpoints.ingress.setup import Setup
+from endpoints.reaching import BODY_MAX
 
 # What begins with this on an endpoint's host is for the console, not for a replica.
 RESERVED = "/-/alight/"
@@ -153,6 +154,11 @@ def _reserved(setup: Setup) -> str:
   acl some_ready var(txn.slot),nbsrv gt 0
   http-request return status 200 content-type application/json \
 string '{{"state":"ready"}}' if asks_start some_ready
+  # Kept on this machine until it is answered: nobody fills its disk.
+  acl too_large req.hdr_val(content-length) gt {BODY_MAX}
+  acl endless req.fhdr(transfer-encoding) -m found
+  {say("too_large")} if later !reserved too_large
+  {say("too_large")} if later !reserved endless
   http-request set-var(txn.for_console) bool(true) if reserved
   http-request set-header X-Alight-Path %[pathq] if later !reserved
   http-request set-var(txn.for_console) bool(true) if later

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from endpoints import asynchronous
 from endpoints.models import AsyncRequest, AsyncState
+from endpoints.reaching import BODY_MAX
 from endpoints.signals import async_changed
 from endpoints.tests.factories import EndpointFactory
 
@@ -102,7 +103,7 @@ def test_any_method_is_taken(client, art, method):
 
 
 def test_the_largest_body_is_taken_and_a_larger_one_is_not(client, art, folder):
-    largest = b"x" * asynchronous.BODY_MAX
+    largest = b"x" * BODY_MAX
     assert send(client, largest).status_code == 202
     one = AsyncRequest.objects.get()
     assert asynchronous.request_file(one.pk).read_bytes() == largest
@@ -114,7 +115,7 @@ def test_the_largest_body_is_taken_and_a_larger_one_is_not(client, art, folder):
 
 
 def test_a_body_that_does_not_say_how_large_it_is_is_counted(art, folder):
-    body = io.BytesIO(b"x" * (asynchronous.BODY_MAX + 1))
+    body = io.BytesIO(b"x" * (BODY_MAX + 1))
     pieces = iter(lambda: body.read(1 << 16), b"")
     with pytest.raises(asynchronous.TooLarge):
         asynchronous.accept(art, "POST", "/", [], pieces)

@@ -24,18 +24,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from endpoints import asynchronous
-from endpoints.ingress.answers import Answer, as_json
+from endpoints.ingress.answers import ANSWERS, Answer, as_json
 from endpoints.models import AsyncRequest, AsyncState, Endpoint
+from endpoints.reaching import BODY_MAX
 from endpoints.views.edge import NOTHING, may_call, on_the_edge, say
 
 _PIECE = 1 << 18
-_TOO_LARGE = Answer(
-    "too_large",
-    413,
-    "The request is too large",
-    "A request that is answered later may have 10 MB. Send less, or send it without"
-    " X-OctoAI-Async.",
-)
+_TOO_LARGE = next(answer for answer in ANSWERS if answer.code == "too_large")
 _TOO_MANY = Answer(
     "busy",
     429,
@@ -85,7 +80,7 @@ def accept(request: HttpRequest, name: str) -> HttpResponse:
         return say(request, NOTHING, name)
     if endpoint.paused:
         return _said(_PAUSED, name)
-    if int(request.headers.get("Content-Length") or 0) > asynchronous.BODY_MAX:
+    if int(request.headers.get("Content-Length") or 0) > BODY_MAX:
         return _said(_TOO_LARGE, name)
     try:
         made = asynchronous.accept(

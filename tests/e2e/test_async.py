@@ -6,6 +6,7 @@ import time
 import pytest
 import requests
 
+from endpoints.reaching import BODY_MAX
 from tests.api import Api
 from tests.console import new_console, remove_console
 
@@ -103,6 +104,15 @@ def test_who_may_not_call_may_not_ask_either(api, url):
     assert api.session.get(console, headers=claimed).status_code == 404
 
 
+def test_what_is_too_large_is_refused_at_the_ingress(api, url):
+    # The second does not say how long it is.
+    for body in (b"x" * (BODY_MAX + 1), iter([b"x"])):
+        answer = api.session.post(url, headers=LATER, data=body, timeout=30)
+        assert answer.status_code == 413
+        assert answer.headers["X-Alight-Answer"] == "too_large"
+        assert answer.json()["error"]["code"] == "too_large"
+
+
 def test_cancelling_ends_it_at_the_container_too(api, url):
     poll_url = taken(api, f"{url}/stream?lines=100000&pause=0.05", method="GET")
     until(api, poll_url, "running")
@@ -128,3 +138,30 @@ def test_it_survives_a_restart_of_everything(api, home, url):
     later = until(api, waiting, "completed")
     assert response(api, later).content.endswith(b"kept")
     assert response(api, done).text.startswith("one ")
+
+
+def test_the_page_tries_a_sleeping_private_endpoint(api, home, url):
+    """Not what is answered later, but what the web process sends as a client too."""
+    asleep(api)
+    with requests.Session() as browser:
+        page = browser.get(f"{home.url}/sign-in/", timeout=30)
+        form = {"username": home.user, "password": home.password}
+        post(browser, page.url, form)
+        tried = f"{home.url}/endpoints/later/try/"
+        asked = {"method": "POST", "path": "/infer", "body": "held", "headers": ""}
+        answer = post(browser, tried, asked, headers={"Accept": "application/x-ndjson"})
+    lines = [json.loads(line) for line in answer.text.splitlines() if line]
+    assert lines[0]["begun"]["status"] == 200
+    text = "".join(line["text"]["text"] for line in lines if "text" in line)
+    assert text.startswith("one ")
+    assert text.endswith("held")
+    assert lines[-1]["words"].startswith("200 OK in ")
+
+
+def post(browser, address, form, **rest):
+    """As a browser sends a form of this console."""
+    headers = {"Referer": address, **rest.pop("headers", {})}
+    body = {**form, "csrfmiddlewaretoken": browser.cookies["alight_csrf"]}
+    answer = browser.post(address, body, headers=headers, timeout=120, **rest)
+    assert answer.status_code == 200, answer.text
+    return answer
