@@ -1,6 +1,7 @@
 """Acts on an endpoint's page: the page stays, and shows what follows."""
 
 import re
+from itertools import count
 
 import pytest
 from playwright.sync_api import expect
@@ -10,11 +11,15 @@ from tests.api import Api
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
 
+# A name is free again only once the replicas of its endpoint are gone.
+NUMBERS = count(1)
+
+
 @pytest.fixture
 def endpoint(console, tiny_image):
-    api = Api(console)
+    api, name = Api(console), f"acted-{next(NUMBERS)}"
     api.create(
-        "acted",
+        name,
         tiny_image,
         80,
         command=["httpd"],
@@ -22,9 +27,9 @@ def endpoint(console, tiny_image):
         min_replicas=1,
         max_replicas=1,
     )
-    api.wait_for("acted", "ReplicaRunning")
-    yield f"{console.url}/endpoints/acted/"
-    api.delete("acted")
+    api.wait_for(name, "ReplicaRunning")
+    yield f"{console.url}/endpoints/{name}/"
+    api.delete(name)
 
 
 def test_pause_and_resume_leave_the_page_and_its_drawer_open(page, endpoint):
