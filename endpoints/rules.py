@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from templates_app.rules import (
     CONCURRENCY_MAX,
+    CONCURRENCY_USUAL,
     PATH_MAX,
     REPLICAS_MAX,
     VALUE_MAX,
@@ -25,6 +26,7 @@ from templates_app.rules import (
 # Said of containers in templates as well, and there for them.
 __all__ = [
     "CONCURRENCY_MAX",
+    "CONCURRENCY_USUAL",
     "PATH_MAX",
     "REPLICAS_MAX",
     "VALUE_MAX",

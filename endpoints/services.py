@@ -38,7 +38,7 @@ class Wish:
     public: bool = False
     idle_timeout: int = 600
     start_timeout: int = 600
-    concurrency: int = 1
+    concurrency: int = rules.CONCURRENCY_USUAL
     hold_seconds: int = 300
     description: str = ""
     display_name: str = ""

@@ -7,6 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.db.models import Q
 
+from templates_app import rules
 from templates_app.spec import ContainerSpec, EnvVar
 
 
@@ -94,7 +95,7 @@ class Template(models.Model):
     public = models.BooleanField(default=False)
     idle_timeout = models.PositiveIntegerField(default=600)
     start_timeout = models.PositiveIntegerField(default=600)
-    concurrency = models.PositiveSmallIntegerField(default=1)
+    concurrency = models.PositiveSmallIntegerField(default=rules.CONCURRENCY_USUAL)
     retired = models.BooleanField(default=False)
     # Hash of the catalogue file's content, so that loading it again changes nothing.
     digest = models.CharField(max_length=64, blank=True)

@@ -13,6 +13,9 @@ ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*\Z")
 VOLUME_NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,39}\Z")
 REPLICAS_MAX = 8
 CONCURRENCY_MAX = 500
+# Where nobody says another: a page with its pictures and sockets is more than one
+# request at a time.
+CONCURRENCY_USUAL = 16
 # What a request may ask for.
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 # How much text fits: a path, one value.

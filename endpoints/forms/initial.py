@@ -45,7 +45,7 @@ def own(account: Account) -> dict[str, Any]:
         "tier": smallest.slug if smallest else None,
         "min_replicas": 1,
         "max_replicas": 1,
-        "concurrency": 16,
+        "concurrency": Wish.concurrency,
     }
 
 

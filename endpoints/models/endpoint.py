@@ -7,6 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.urls import reverse
 
+from endpoints.rules import CONCURRENCY_USUAL
 from endpoints.states import Phase
 from templates_app.models import Template, Tier
 from templates_app.spec import ContainerSpec
@@ -46,7 +47,7 @@ class Endpoint(models.Model):
     public = models.BooleanField(default=False)
     idle_timeout = models.PositiveIntegerField(default=600)
     start_timeout = models.PositiveIntegerField(default=600)
-    concurrency = models.PositiveSmallIntegerField(default=1)
+    concurrency = models.PositiveSmallIntegerField(default=CONCURRENCY_USUAL)
     # Seconds a request waits for a replica at most; then it is answered 503.
     hold_seconds = models.PositiveIntegerField(default=300)
     # One replica at least runs until then.

@@ -41,7 +41,13 @@ def test_what_ran_becomes_a_revision_and_files_keep_their_place(earlier, setting
         raw.pop(key)
     for name in ("art", "chat"):
         row = endpoints.objects.create(
-            name=name, owner=user, spec=raw, tier=tier, generation=4, ready_count=1
+            name=name,
+            owner=user,
+            spec=raw,
+            tier=tier,
+            generation=4,
+            ready_count=1,
+            concurrency={"art": 1, "chat": 5}[name],
         )
         earlier.get_model("replicas", "Replica").objects.create(
             endpoint=row, number=1, generation=3, state="ready"
@@ -54,6 +60,9 @@ def test_what_ran_becomes_a_revision_and_files_keep_their_place(earlier, setting
         ("chat", 4),
     ]
     assert not revision.objects.filter(settled_at=None).exists()
+    # It was not used before, and 1 where nobody had said a number.
+    limits = now.get_model("endpoints", "Endpoint").objects
+    assert dict(limits.values_list("name", "concurrency")) == {"art": 16, "chat": 5}
     replicas = now.get_model("replicas", "Replica").objects
     assert set(replicas.values_list("revision__number", "retire")) == {(4, True)}
     files = now.get_model("endpoints", "Volume").objects

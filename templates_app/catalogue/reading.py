@@ -178,7 +178,9 @@ def template_of(
         "public": row.flag("public"),
         "idle_timeout": row.whole("idle_minutes", 10, 0, 1440) * 60,
         "start_timeout": row.whole("start_minutes", 10, 1, 1440) * 60,
-        "concurrency": row.whole("requests", 1, 1, rules.CONCURRENCY_MAX),
+        "concurrency": row.whole(
+            "requests", rules.CONCURRENCY_USUAL, 1, rules.CONCURRENCY_MAX
+        ),
         "spec": _container(row, builds).to_json(),
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from templates_app import rules
 from templates_app.catalogue.reading import LAST
 from templates_app.models import Template
 from templates_app.spec import ContainerSpec, EnvVar, Example, LogHint
@@ -36,7 +37,7 @@ def as_yaml(template: Template) -> str:
         *_unless(False, public=template.public),
         *_unless(10, idle_minutes=template.idle_timeout // 60),
         *_unless(10, start_minutes=template.start_timeout // 60),
-        *_unless(1, requests=template.concurrency),
+        *_unless(rules.CONCURRENCY_USUAL, requests=template.concurrency),
         *_unless(False, openai=spec.openai),
         *_unless(None, example=_example(spec.example)),
         *_unless([], hints=[_hint(hint) for hint in spec.hints]),
