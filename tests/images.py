@@ -95,13 +95,15 @@ def told_images(docker_engine):
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(ROOT / "tests" / "e2e" / "told_server.py", folder)
         (Path(folder) / "Dockerfile").write_text(TOLD)
-        # Named by hand: an image that another run made as well has its names too.
+        # Each run has images of its own: one that two share goes with the first's end.
+        run = {"alight.test.run": str(os.getpid())}
         made = [f"alight-test/told-{os.getpid()}:{one}" for one in ("one", "two")]
         for reference in made:
             client.images.build(
                 path=folder,
                 tag=reference,
                 buildargs={"REVISION": reference.rpartition(":")[2]},
+                labels=run,
                 rm=True,
                 forcerm=True,
             )
