@@ -24,6 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import benchmarks.edge  # noqa: F401  # first: it tells Django which settings
 from endpoints.ingress import files
 from endpoints.ingress.base import Upstream
 from endpoints.tests.ingress_parts import Running, public, setup_in

@@ -14,12 +14,17 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import django
 
-from endpoints.ingress import files
-from endpoints.ingress.base import Grant, IngressUnreachable, Route, Upstream
-from endpoints.ingress.haproxy import HAProxyIngress
-from endpoints.ingress.setup import Setup
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+# Settings in a folder of their own: no installation is touched.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+django.setup()
+
+from endpoints.ingress import files  # noqa: E402
+from endpoints.ingress.base import Grant, IngressUnreachable, Route, Upstream  # noqa: E402
+from endpoints.ingress.haproxy import HAProxyIngress  # noqa: E402
+from endpoints.ingress.setup import Setup  # noqa: E402
 
 AUTHORIZATION = "Bearer alt_benchmark"
 PASS = "benchmark"
