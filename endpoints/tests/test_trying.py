@@ -2,11 +2,14 @@
 
 import asyncio
 import base64
+import codecs
 import contextlib
 import gzip
 import json
+import random
 import threading
 import time
+import tracemalloc
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -97,12 +100,30 @@ def test_reading_says_what_kind_the_body_is_unless_that_is_typed():
         ("application/problem+json", "application/problem+json", "utf-8", "JSON"),
         ("image/svg+xml", "image/svg+xml", "utf-8", "PICTURE"),
         ("text/plain; charset=nonsense", "text/plain", "utf-8", "TEXT"),
+        ("text/plain; charset=ISO_8859-1", "text/plain", "latin-1", "TEXT"),
+        ("text/plain; charset=Windows-1252", "text/plain", "cp1252", "TEXT"),
+        # Those that raise in spite of errors="replace", and one that is no text.
+        ("text/plain; charset=undefined", "text/plain", "utf-8", "TEXT"),
+        ("text/plain; charset=idna", "text/plain", "utf-8", "TEXT"),
+        ("text/plain; charset=punycode", "text/plain", "utf-8", "TEXT"),
+        ("text/plain; charset=utf-16", "text/plain", "utf-8", "TEXT"),
+        ("text/plain; charset=rot13", "text/plain", "utf-8", "TEXT"),
         ("audio/wav", "audio/wav", "utf-8", "FILE"),
     ],
 )
 def test_content_types(header, media, charset, kind):
     found = showing.content_type(header)
     assert found == showing.ContentType(media, charset, showing.Kind[kind])
+
+
+@pytest.mark.parametrize("charset", sorted({*showing._CHARSETS.values()}))
+def test_every_charset_decodes_anything_in_any_parts(charset):
+    rnd = random.Random(charset)
+    decoder = codecs.getincrementaldecoder(charset)(errors="replace")
+    for _ in range(200):
+        decoder.decode(rnd.randbytes(rnd.randrange(1, 40)))
+    assert isinstance(decoder.decode(b"\xff", final=True), str)
+    assert rnd.randbytes(4000).decode(charset, errors="replace")
 
 
 def test_json_is_set_out_and_its_numbers_stay_as_written():
@@ -127,9 +148,52 @@ def test_what_is_not_json_is_shown_as_it_is(text):
 
 
 def test_no_text_is_endless():
-    shown = showing.json_shown(json.dumps(["word"] * 200_000)).text
-    assert len(shown) < 1_000_100
-    assert shown.endswith(" more characters")
+    text = json.dumps(["word"] * 200_000)
+    shown = showing.json_shown(text).text
+    assert shown[:20] == '[\n  "word",\n  "word"'
+    cut = "\n… Cut here: get the whole answer with one of the snippets."
+    assert shown.endswith(cut)
+    assert len(shown) == 1_000_000 + len(cut)
+    # What is no JSON says how much is left out.
+    assert showing.json_shown(text + "}").text.endswith(" more characters")
+
+
+def nested(depth, inside="1"):
+    return "[" * depth + inside + "]" * depth
+
+
+def test_what_is_deep_is_shown_as_it_is():
+    # A row of numbers is on one line, so it adds no level.
+    assert showing.json_shown(nested(65)).text.count("\n") == 2 * 64
+    for text in (nested(66), '{"a":' * 65 + "{}" + "}" * 65):
+        assert showing.json_shown(text) == showing.Shown(text)
+
+
+@pytest.mark.parametrize("depth", [63, 400])
+def test_depth_takes_no_memory(depth):
+    text = "[" * depth + '"",' * 40_000 + "1" + "]" * depth
+    tracemalloc.start()
+    try:
+        showing.json_shown(text)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # 1 MB is shown; set out to the end, 40,000 lines of 800 spaces are 32 MB.
+    assert most < 12_000_000
+
+
+def test_the_rest_is_not_looked_at(monkeypatch):
+    seen = []
+    known = showing._string
+    monkeypatch.setattr(showing, "_string", lambda text: seen.append(1) or known(text))
+    showing.json_shown(json.dumps(["x" * 1000] * 7000))
+    assert 900 < len(seen) < 1000
+
+
+def test_half_a_letter_is_written_as_json_writes_it():
+    assert showing.json_shown('["\\ud83d", "\\ud83d\\ude00"]').text == (
+        '[\n  "\\ud83d",\n  "😀"\n]'
+    )
 
 
 def test_pictures_inside_json_are_shown():
@@ -176,7 +240,7 @@ class Container:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
         self.thread.start()
 
     def close(self):
@@ -247,13 +311,51 @@ def test_a_redirect_and_a_failure_are_shown_and_not_followed(container, art):
 
 
 @pytest.mark.django_db
-def test_compressed_answers_are_read(container, art):
-    container.answer = lambda h: say(
-        h, gzip.compress("Ünï".encode()), Content_Encoding="gzip"
-    )
-    assert tried(art)[1] == sending.Text("Ünï")
-    container.answer = lambda h: say(h, b"no gzip at all", Content_Encoding="gzip")
-    assert isinstance(tried(art)[-1], sending.Trouble)
+@pytest.mark.parametrize("typed", ["", "accept-encoding: gzip\nAccept-Encoding: br"])
+def test_answers_are_asked_for_unpacked_whatever_was_typed(container, art, typed):
+    tried(art, headers=typed)
+    assert container.heard[0][2].get_all("Accept-Encoding") == ["identity"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("gzip", "answer.gz"),
+        ("GZIP, gzip", "answer.bin"),
+        ("br", "answer.br"),
+        ("x", "answer.bin"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "image/png"])
+def test_what_is_packed_all_the_same_is_a_file(container, art, encoding, name, kind):
+    body = gzip.compress(gzip.compress(bytes(1_000_000)))
+    container.answer = lambda h: say(h, body, kind, Content_Encoding=encoding)
+    _, shown, ended = tried(art)
+    began, _, rest = shown.file.partition(",")
+    assert (began, shown.name) == ("data:application/octet-stream;base64", name)
+    assert base64.b64decode(rest) == body
+    assert (shown.text, shown.pictures) == ("", ())
+    assert (ended.size, ended.cut) == (len(body), False)
+
+
+@pytest.mark.django_db
+def test_identity_is_no_packing(container, art):
+    container.answer = lambda h: say(h, b"fine", Content_Encoding="Identity, ")
+    assert tried(art)[1] == sending.Text("fine")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("charset", ["undefined", "idna", "punycode", "utf-16"])
+@pytest.mark.parametrize("kind", ["text/plain", "application/json"])
+def test_a_charset_that_decodes_nothing_is_taken_for_utf_8(
+    container, art, charset, kind
+):
+    body = '"Ünï"'.encode() + b"\xff"
+    container.answer = lambda h: say(h, body, f"{kind}; charset={charset}")
+    _, shown, ended = tried(art)
+    assert shown.text == '"Ünï"�'
+    assert ended.size == len(body)
 
 
 @pytest.mark.django_db
@@ -365,6 +467,25 @@ def test_without_a_script_the_answer_is_a_page(client, alice, art, container):
     assert "Content-Type: application/json" in page
     # What was typed is still there.
     assert "X-A: b</textarea>" in page
+
+
+@pytest.mark.django_db
+def test_a_packed_answer_can_be_saved_and_says_why(client, alice, art, container):
+    container.answer = lambda h: say(h, gzip.compress(b"a"), Content_Encoding="gzip")
+    client.force_login(alice)
+    page = client.post(URL, GOOD).content.decode()
+    assert 'download="answer.gz"' in page
+    assert "It came packed (gzip): save it, and unpack it to read it." in page
+    container.answer = lambda h: say(h, b"a")
+    assert "It came packed" not in client.post(URL, GOOD).content.decode()
+
+
+@pytest.mark.django_db
+def test_half_a_letter_breaks_no_page(client, alice, art, container):
+    container.answer = lambda h: say(h, b'{"a":"\\ud83d"}', "application/json")
+    client.force_login(alice)
+    page = client.post(URL, GOOD).content.decode()
+    assert "&quot;a&quot;: &quot;\\ud83d&quot;" in page
 
 
 @pytest.mark.django_db

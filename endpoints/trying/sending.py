@@ -14,7 +14,14 @@ import httpx
 from endpoints.models import Endpoint
 from endpoints.reaching import OWN_PAGE, host_header, ingress_url, pass_cookie
 from endpoints.trying.asked import Asked
-from endpoints.trying.showing import Kind, Shown, content_type, shown
+from endpoints.trying.showing import (
+    Kind,
+    Shown,
+    content_type,
+    packed,
+    packing,
+    shown,
+)
 
 # Seconds of silence, a cold start included, and of an answer that never ends.
 LONGEST = 1800
@@ -95,10 +102,16 @@ def _request(
     client: httpx.AsyncClient, endpoint: Endpoint, asked: Asked, cookie: str
 ) -> httpx.Request:
     cookies = [value for name, value in asked.headers if name.lower() == "cookie"]
-    headers = [pair for pair in asked.headers if pair[0].lower() != "cookie"]
+    headers = [
+        pair
+        for pair in asked.headers
+        if pair[0].lower() not in ("cookie", "accept-encoding")
+    ]
     named = {name.lower() for name, _ in headers}
-    usual = [("Accept", "*/*"), ("Accept-Encoding", "gzip"), ("User-Agent", "Alight")]
+    usual = [("Accept", "*/*"), ("User-Agent", "Alight")]
     headers += [pair for pair in usual if pair[0].lower() not in named]
+    # Whatever was typed: a packed answer is not unpacked here, so it cannot be shown.
+    headers.append(("Accept-Encoding", "identity"))
     if shown := "; ".join([*cookies, *([pass_cookie(cookie)] if cookie else [])]):
         headers.append(("Cookie", shown))
     if cookie:
@@ -120,10 +133,12 @@ async def _told(answer: httpx.Response, began: float) -> AsyncGenerator[Piece, N
         time.monotonic() - began,
     )
     said = content_type(answer.headers.get("content-type", ""))
+    how = packing(answer.headers.get("content-encoding", ""))
     size, cut = 0, False
-    if said.kind is Kind.TEXT:
+    # Read as it is sent: unpacked, one chunk may be larger than the machine.
+    if said.kind is Kind.TEXT and not how:
         decoder = codecs.getincrementaldecoder(said.charset)(errors="replace")
-        async for chunk in answer.aiter_bytes():
+        async for chunk in answer.aiter_raw():
             room = TEXT_MAX - size
             size += min(len(chunk), room)
             if text := decoder.decode(chunk[:room]):
@@ -132,14 +147,18 @@ async def _told(answer: httpx.Response, began: float) -> AsyncGenerator[Piece, N
                 break
     else:
         body = bytearray()
-        async for chunk in answer.aiter_bytes():
+        async for chunk in answer.aiter_raw():
             body += chunk
             size = len(body)
             if cut := size > WHOLE_MAX or _too_long(began):
                 break
         if size and not cut:
             # Setting out megabytes takes a while; the web process has others to serve.
-            yield await asyncio.to_thread(shown, bytes(body), said)
+            whole = bytes(body)
+            if how:
+                yield await asyncio.to_thread(packed, whole, how)
+            else:
+                yield await asyncio.to_thread(shown, whole, said)
     yield Ended(time.monotonic() - began, size, cut)
 
 

@@ -18,6 +18,9 @@ _STRING_MAX = 2000
 _ROW_MAX = 24
 # Characters of the whole text.
 _TEXT_MAX = 1_000_000
+# Levels that are set out: what is deeper would be mostly spaces.
+_DEPTH_MAX = 64
+_REST = "Cut here: get the whole answer with one of the snippets."
 _PICTURES_MAX = 8
 _EMBEDDED = re.compile(r"(?:data:image/[a-z]+;base64,)?([A-Za-z0-9+/]{80,}=*)\Z")
 _BEGINS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif"}
@@ -30,6 +33,31 @@ _ENDINGS = {
     "audio/flac": "flac",
     "audio/ogg": "ogg",
     "video/mp4": "mp4",
+}
+_PACKED_ENDINGS = {"gzip": "gz", "x-gzip": "gz", "br": "br", "zstd": "zst"}
+# Python's names of charsets that decode any bytes. Others raise whatever "errors" says
+# (utf-16, idna, undefined), or decode no bytes (rot13).
+_CHARSETS = {
+    "utf8": "utf-8",
+    "ascii": "ascii",
+    "usascii": "ascii",
+    "latin1": "latin-1",
+    "iso88591": "latin-1",
+    "iso88592": "iso8859-2",
+    "iso885915": "iso8859-15",
+    "windows1250": "cp1250",
+    "windows1251": "cp1251",
+    "windows1252": "cp1252",
+    "koi8r": "koi8-r",
+    "utf16le": "utf-16-le",
+    "utf16be": "utf-16-be",
+    "shiftjis": "shift_jis",
+    "eucjp": "euc_jp",
+    "euckr": "euc_kr",
+    "big5": "big5",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "gb18030": "gb18030",
 }
 
 
@@ -58,15 +86,15 @@ class ContentType:
 
 
 def content_type(header: str) -> ContentType:
-    """What a Content-Type header says; nothing said is taken for text."""
+    """What a Content-Type header says; nothing said is taken for text.
+
+    The charset is one that decodes anything; UTF-8 for one that is not known.
+    """
     media, _, rest = header.partition(";")
     media = media.strip().lower()
     found = re.search(r'charset\s*=\s*"?([\w.:-]+)', rest, re.I)
-    charset = found[1] if found else "utf-8"
-    try:
-        "".encode(charset)
-    except LookupError:
-        charset = "utf-8"
+    said = re.sub(r"[\W_]", "", found[1].lower()) if found else ""
+    charset = _CHARSETS.get(said, "utf-8")
     return ContentType(media, charset, _kind(media))
 
 
@@ -79,6 +107,19 @@ def _kind(media: str) -> Kind:
     if not media or media.startswith("text/") or media.endswith(texts):
         return Kind.TEXT
     return Kind.FILE
+
+
+def packing(header: str) -> str:
+    """What a Content-Encoding header says, "gzip, br" for two; "" when it is none."""
+    parts = [part.strip().lower() for part in header.split(",")]
+    return ", ".join(part for part in parts if part not in ("", "identity"))
+
+
+def packed(body: bytes, packing: str) -> Shown:
+    """A packed body, to be saved: it is never unpacked here, as a thousand bytes may
+    hold a gigabyte."""
+    url = f"data:application/octet-stream;base64,{base64.b64encode(body).decode()}"
+    return Shown(file=url, name=f"answer.{_PACKED_ENDINGS.get(packing, 'bin')}")
 
 
 def shown(body: bytes, said: ContentType) -> Shown:
@@ -94,17 +135,23 @@ def shown(body: bytes, said: ContentType) -> Shown:
 class _Number(str):
     """A number as it was written."""
 
+    __slots__ = ()
+
 
 class _Pairs(list[tuple[str, Any]]):
     """An object, its keys in their order and as often as they come."""
+
+    __slots__ = ()
 
 
 def json_shown(text: str) -> Shown:
     """JSON with its parts on lines of their own, and the pictures in it.
 
-    Long strings and rows of numbers are cut, and say how much is left out. What is not
-    JSON is shown as it is.
+    Long strings and rows of numbers are cut, and say how much is left out; so is the
+    whole, whose rest is not looked at. What is not JSON, and what is deeper than 64
+    levels, is shown as it is.
     """
+    page = _Page()
     try:
         value = json.loads(
             text,
@@ -113,40 +160,69 @@ def json_shown(text: str) -> Shown:
             parse_float=_Number,
             parse_constant=_Number,
         )
-        pictures: list[str] = []
-        found = _lines(value, "", pictures)
-    except (ValueError, RecursionError):
+        page.value(value, 0)
+    except (ValueError, RecursionError, _TooDeep):
         return Shown(_cut(text))
-    return Shown(_cut(found), tuple(pictures[:_PICTURES_MAX]))
+    except _Full:
+        page.parts.append(f"\n… {_REST}")
+    # JSON may have half a letter. No page can, so it is shown as it was written.
+    found = "".join(page.parts).encode(errors="backslashreplace").decode()
+    return Shown(found, tuple(page.pictures))
 
 
-def _lines(value: Any, indent: str, pictures: list[str]) -> str:
-    """The value set out; pictures that are met are added."""
-    deeper = indent + "  "
-    if isinstance(value, _Pairs):
-        inside = [
-            f"{deeper}{_string(key)}: {_lines(one, deeper, pictures)}"
-            for key, one in value
-        ]
-        return _block("{", inside, indent + "}")
-    if isinstance(value, list):
-        if value and all(isinstance(one, _Number) for one in value):
-            return _row(value)
-        inside = [deeper + _lines(one, deeper, pictures) for one in value]
-        return _block("[", inside, indent + "]")
-    if isinstance(value, _Number):
-        return str(value)
-    if isinstance(value, str):
-        if url := _picture(value):
-            pictures.append(url)
-        return _string(value)
-    return json.dumps(value)
+class _TooDeep(Exception):
+    pass
 
 
-def _block(begin: str, inside: list[str], end: str) -> str:
-    if not inside:
-        return begin + end.strip()
-    return "\n".join((begin, ",\n".join(inside), end))
+class _Full(Exception):
+    """All characters that are shown are written."""
+
+
+class _Page:
+    """A value set out, in parts that follow each other, and the pictures in it."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.pictures: list[str] = []
+        self.room = _TEXT_MAX
+
+    def write(self, part: str) -> None:
+        self.parts.append(part[: self.room])
+        self.room -= len(part)
+        if self.room < 0:
+            raise _Full
+
+    def value(self, value: Any, depth: int) -> None:
+        if isinstance(value, _Number):
+            self.write(value)
+        elif isinstance(value, str):
+            if len(self.pictures) < _PICTURES_MAX and (url := _picture(value)):
+                self.pictures.append(url)
+            self.write(_string(value))
+        elif not isinstance(value, list):
+            self.write(json.dumps(value))
+        elif isinstance(value, _Pairs):
+            self.block("{", value, "}", depth)
+        elif value and all(isinstance(one, _Number) for one in value):
+            self.write(_row(value))
+        else:
+            self.block("[", value, "]", depth)
+
+    def block(self, begin: str, inside: list[Any], end: str, depth: int) -> None:
+        """Each of a list, or each pair of an object, on a line of its own."""
+        if depth == _DEPTH_MAX:
+            raise _TooDeep
+        self.write(begin)
+        line = "\n" + "  " * (depth + 1)
+        for one in inside:
+            self.write(line)
+            if isinstance(inside, _Pairs):
+                self.write(f"{_string(one[0])}: ")
+                self.value(one[1], depth + 1)
+            else:
+                self.value(one, depth + 1)
+            line = ",\n" + "  " * (depth + 1)
+        self.write("\n" + "  " * depth + end if inside else end)
 
 
 def _row(numbers: list[str]) -> str:

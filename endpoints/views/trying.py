@@ -23,7 +23,7 @@ from endpoints.ndjson import NdjsonRenderer, beating, ndjson
 from endpoints.snippets import snippets_of
 from endpoints.trying import sending
 from endpoints.trying.sending import Begun, Ended, Piece, Text, Trouble
-from endpoints.trying.showing import Shown
+from endpoints.trying.showing import Shown, packing
 from endpoints.views.person import person
 
 # Seconds between two signs of life while nothing comes.
@@ -144,10 +144,21 @@ class Answer:
     @property
     def note(self) -> str:
         """What is not shown of it; "" when all is."""
-        if self.ended is None or not self.ended.cut:
+        if self.ended is None:
             return ""
+        if not self.ended.cut:
+            return self._packed()
         what = "Shown is the beginning" if self.texts else "It is too large to show"
         return f"{what}: get the whole answer with one of the snippets."
+
+    def _packed(self) -> str:
+        """Why text came as a file: the container packs what it was asked not to."""
+        named = self.begun.headers if self.begun else ()
+        values = [value for name, value in named if name.lower() == "content-encoding"]
+        how = packing(",".join(values))
+        if not how or not self.shown.file:
+            return ""
+        return f"It came packed ({how[:40]}): save it, and unpack it to read it."
 
 
 def _reason(begun: Begun) -> str:
