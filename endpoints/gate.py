@@ -13,24 +13,26 @@ from django.db import transaction
 
 from endpoints.ingress import get_ingress
 from endpoints.ingress.base import Grant, Ingress, IngressUnreachable
+from endpoints.models import AccessKey, Endpoint, Pass
 
 log = logging.getLogger(__name__)
 
 
 def admit(names: Iterable[str], grant: Grant) -> None:
-    """`grant` may call the endpoints of these names."""
+    """`grant` may call the endpoints of these names, unless that has ended by then."""
     listed = list(names)
 
     def let_in(ingress: Ingress) -> None:
         for name in listed:
-            ingress.admit(name, grant)
+            ingress.admit(name, grant, lambda: not _ended(grant.digest))
 
     _on_commit(let_in)
 
 
 def publish(name: str, *, public: bool) -> None:
     """Everybody may call the endpoint of this name, or only those with a grant."""
-    _on_commit(lambda ingress: ingress.publish(name, public=public))
+    rows = Endpoint.objects.filter(name=name, public=public)
+    _on_commit(lambda ingress: ingress.publish(name, public=public, still=rows.exists))
 
 
 def expel(digests: Collection[str]) -> None:
@@ -38,6 +40,15 @@ def expel(digests: Collection[str]) -> None:
     gone = sorted(digests)
     if gone:
         _on_commit(lambda ingress: ingress.expel(gone))
+
+
+def _ended(digest: str) -> bool:
+    """Whether the token, pass or link with this digest was revoked meanwhile."""
+    return (
+        AccessKey.objects.filter(digest=digest, revoked_at__isnull=False).exists()
+        or Pass.objects.filter(digest=digest, ended_at__isnull=False).exists()
+        or Pass.objects.filter(digest=digest, link__revoked_at__isnull=False).exists()
+    )
 
 
 def _on_commit(act: Callable[[Ingress], None]) -> None:

@@ -124,6 +124,9 @@ def web(config: Config) -> Service:
             "off",
             "--no-access-log",
             "--no-server-header",
+            # It leaves out trailers, in which a client could claim to be somebody.
+            "--http",
+            "h11",
             # Only the ingress can reach the socket, and it sets these headers anew.
             "--proxy-headers",
             "--forwarded-allow-ips",

@@ -106,6 +106,14 @@ RouteNow = Route | Callable[[], Route]
 Routes = list[Route] | Callable[[], list[Route]]
 
 
+# Whether what is asked for holds by now.
+Still = Callable[[], bool]
+
+
+def always() -> bool:
+    return True
+
+
 class Ingress(Protocol):
     """All raise IngressUnreachable; apply and sync also IngressFull.
 
@@ -136,15 +144,16 @@ class Ingress(Protocol):
         """Requests still open on one upstream, also one that left; 0 when unknown."""
         ...
 
-    def admit(self, name: str, grant: Grant) -> None:
+    def admit(self, name: str, grant: Grant, still: Still = always) -> None:
         """Let this one in as well, at once. `apply` and `sync` must list it later.
 
+        still: asked while nothing else can come between; False: nothing is done.
         Unknown names are fine.
         """
         ...
 
-    def publish(self, name: str, *, public: bool) -> None:
-        """Let everybody in, or only those with a grant, at once.
+    def publish(self, name: str, *, public: bool, still: Still = always) -> None:
+        """Let everybody in, or only those with a grant, at once. still: as in `admit`.
 
         `apply` and `sync` must say the same later. Unknown names are fine.
         """

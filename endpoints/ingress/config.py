@@ -95,9 +95,11 @@ defaults base
   option abortonclose
   option http-restrict-req-hdr-names delete
   option forwardfor
-  # Only a connection that was refused is tried again: nothing was sent on it.
-  option redispatch 1
-  retries 2
+  # Only a connection that was refused is tried again: nothing was sent on it. Every
+  # other try waits a second first: a replica that just ended has no open requests, so
+  # the line goes on choosing it until it is taken out.
+  option redispatch 2
+  retries 6
   retry-on conn-failure
   http-reuse safe
   # A peer that vanished without a word is found out, also on an idle websocket.

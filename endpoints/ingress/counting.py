@@ -37,10 +37,10 @@ def rules() -> str:
     for number in range(_BUCKETS):
         # The first bound it is within: one comparison for all but the last rule.
         above = f" !within_{number - 1}" if number else ""
-        within = f" within_{number}" if number < len(BOUNDS) else ""
-        lines.append(f"  http-response {_add(number)} if counted{above}{within}")
+        within = f" within_{number}" if number < len(BOUNDS) else " counted"
+        lines.append(f"  http-response {_add(number)} if{above}{within}")
     for hundreds, statuses in _STATUSES.items():
-        condition = f"counted {{ status {statuses} }}"
+        condition = f"{{ status {statuses} }} counted"
         lines.append(f"  http-response {_add_class(hundreds)} if {condition}")
     return "\n".join(lines)
 

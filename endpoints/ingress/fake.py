@@ -14,7 +14,9 @@ from endpoints.ingress.base import (
     Route,
     RouteNow,
     Routes,
+    Still,
     Traffic,
+    always,
 )
 from endpoints.ingress.routes import check
 
@@ -72,16 +74,16 @@ class FakeIngress:
         self._reach()
         return {name: self._traffic_of(name) for name in self.routes}
 
-    def admit(self, name: str, grant: Grant) -> None:
+    def admit(self, name: str, grant: Grant, still: Still = always) -> None:
         self._reach()
-        if route := self.routes.get(name):
+        if still() and (route := self.routes.get(name)):
             others = {g for g in route.grants if g.digest != grant.digest}
             grants = tuple(sorted({*others, grant}))
             self.routes[name] = replace(route, grants=grants)
 
-    def publish(self, name: str, *, public: bool) -> None:
+    def publish(self, name: str, *, public: bool, still: Still = always) -> None:
         self._reach()
-        if route := self.routes.get(name):
+        if still() and (route := self.routes.get(name)):
             self.routes[name] = replace(route, public=public)
 
     def expel(self, digests: Collection[str]) -> None:

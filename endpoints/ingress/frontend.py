@@ -17,7 +17,10 @@ from endpoints.reaching import BODY_MAX
 # What begins with this on an endpoint's host is for the console, not for a replica.
 RESERVED = "/-/alight/"
 
-_FORWARDING = "forwarded|via|x-real-ip|x-client-ip|x-original-.*|x-rewrite-url|proxy"
+_IDENTITY = (
+    "^(x-(forwarded|alight|ingress|auth|original)-|remote-"
+    "|(forwarded|via|x-real-ip|x-client-ip|x-rewrite-url|proxy)$)"
+)
 _OWN = "http-after-response set-header"
 # The digests of what may be shown: the whole Authorization header, or the cookie.
 _OF_HEADER = "req.fhdr(authorization),sha2(256),hex"
@@ -56,12 +59,7 @@ def _identity(setup: Setup) -> str:
   http-request set-var(txn.wait) req.hdr(x-alight-wait)
 
   # Who asks, and for which host, is for the ingress to say.
-  http-request del-header x-forwarded- -m beg
-  http-request del-header x-alight- -m beg
-  http-request del-header x-ingress- -m beg
-  http-request del-header x-auth- -m beg
-  http-request del-header remote- -m beg
-  http-request del-header '^({_FORWARDING})$' -m reg
+  http-request del-header '{_IDENTITY}' -m reg
   http-request set-header X-Forwarded-Proto {setup.scheme}
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)"""
@@ -106,18 +104,24 @@ def _access(setup: Setup) -> str:
     return f"""\
   # A browser sends the pass along for pages of other hosts, too, where these are the
   # same site: of another endpoint. Such a page may lead here, and nothing else.
+  acl shows_pass req.cook({setup.pass_cookie}) -m found
   acl says_origin req.fhdr(origin) -m found
   acl own_origin var(txn.own),strcmp(txn.origin) eq 0
   acl says_site req.fhdr(sec-fetch-site) -m found
   acl own_site req.fhdr(sec-fetch-site) -m str same-origin
   acl by_hand req.fhdr(sec-fetch-site) -m str none
   acl foreign var(txn.foreign) -m bool
-  http-request set-var(txn.authority) req.hdr(host),lower
-  http-request set-var(txn.own) str({setup.scheme}://),concat(,txn.authority)
-  http-request set-var(txn.origin) req.fhdr(origin),lower
-  http-request set-var(txn.foreign) bool(true) if says_origin !own_origin !own_site
+  acl framed req.fhdr(sec-fetch-dest) -m str iframe frame embed object fencedframe
+  http-request set-var(txn.authority) req.hdr(host),lower if shows_pass
+  http-request set-var(txn.own) str({setup.scheme}://),concat(,txn.authority) \
+if shows_pass
+  http-request set-var(txn.origin) req.fhdr(origin),lower if shows_pass
   http-request set-var(txn.foreign) bool(true) \
-if !says_origin says_site !own_site !by_hand !navigates
+if shows_pass says_origin !own_origin !own_site
+  http-request set-var(txn.foreign) bool(true) \
+if shows_pass !says_origin says_site !own_site !by_hand !navigates
+  http-request set-var(txn.foreign) bool(true) \
+if shows_pass framed says_site !own_site !by_hand
 
   # The digest of what is shown, then until when it counts here.
   acl public var(txn.name),map(public.map) -m found
@@ -125,7 +129,6 @@ if !says_origin says_site !own_site !by_hand !navigates
   acl counts date,sub(txn.until) lt 0
   acl token_passed var(txn.token) -m bool
   acl passed var(txn.passed) -m bool
-  acl shows_pass req.cook({setup.pass_cookie}) -m found
   http-request set-var(txn.grant) {_OF_HEADER} if one_token
   http-request set-var(txn.until) {_UNTIL} if one_token
   http-request set-var(txn.token) bool(true) if one_token counts
@@ -134,14 +137,12 @@ if !says_origin says_site !own_site !by_hand !navigates
 if !passed shows_pass !foreign
   http-request set-var(txn.until) {_UNTIL} if !passed shows_pass !foreign
   http-request set-var(txn.passed) bool(true) if !passed shows_pass !foreign counts
-  http-request set-var(txn.grant) str(public) if !passed public
-  http-request set-var(txn.passed) bool(true) if public
 
   # Who has nothing to show: people go by the console and come back with a pass.
   acl entering path {RESERVED}enter
   acl entering path_beg {RESERVED}share/
-  http-request redirect code 302 location {hand_over} if page !passed !entering
-  {say("private")} if !passed !entering"""
+  http-request redirect code 302 location {hand_over} if page !passed !public !entering
+  {say("private")} if !passed !public !entering"""
 
 
 def _reserved(setup: Setup) -> str:
@@ -159,12 +160,17 @@ string '{{"state":"ready"}}' if asks_start some_ready
   acl endless req.fhdr(transfer-encoding) -m found
   {say("too_large")} if later !reserved too_large
   {say("too_large")} if later !reserved endless
+  # Nothing there takes a body, and the console would keep it before it says so.
+  acl some_body req.hdr_val(content-length) gt 0
+  {say("too_large")} if reserved some_body
+  {say("too_large")} if reserved endless
   http-request set-var(txn.for_console) bool(true) if reserved
   http-request set-header X-Alight-Path %[pathq] if later !reserved
   http-request set-var(txn.for_console) bool(true) if later
   http-request set-uri {RESERVED}async if later !reserved
   http-request set-header X-Alight-Endpoint %[var(txn.name)] if for_console
   http-request set-header X-Alight-Grant %[var(txn.grant)] if for_console passed
+  http-request set-header X-Alight-Grant public if for_console !passed public
   http-request set-header Host {setup.console_hosts[0]} if for_console
   http-request del-header authorization if for_console
   http-request del-header cookie if for_console
@@ -175,7 +181,7 @@ def _counting() -> str:
     return f"""\
   http-request track-sc0 var(txn.name) table traffic
   http-request track-sc1 var(txn.name) table answers
-  http-request track-sc2 var(txn.grant) table callers
+  http-request track-sc2 var(txn.grant) table callers if passed
   http-request set-var(txn.most) var(txn.name),map_str_int(limits.map,2000)
   acl crowded sc_conn_cur(0),sub(txn.most) gt 0
 {counting.count_own(status_of("busy"), "crowded")}
@@ -187,6 +193,8 @@ def _credentials(setup: Setup) -> str:
   # Neither a token of this console nor its cookies are any replica's business.
   acl our_token req.fhdr(authorization) -m reg -i '^bearer[[:space:]]+alt_'
   http-request del-header authorization if token_passed or our_token
+  # It would lead past these rules.
+  http-request del-header upgrade if {{ req.fhdr(upgrade) -m sub -i h2c }}
 {_cookie_rules((*setup.cookies, setup.pass_cookie))}"""
 
 
@@ -198,6 +206,7 @@ def _readiness() -> str:
   acl starting var(txn.state) -m str starting
   acl idle var(txn.state) -m str idle
   acl forgotten var(txn.state) -m str unknown
+  acl shut_out var(txn.state) -m str private
   acl stopped var(txn.state) -m str paused failed
   http-request set-var(txn.state) var(txn.name),map(states.map,starting) if nobody_ready
 {counting.count_held("asleep")}
@@ -208,30 +217,34 @@ def _readiness() -> str:
   {say("starting")} if starting
   {say("idle")} if idle
   {say("unknown")} if forgotten
+  {say("private")} if shut_out
   {say_state()} if stopped"""
 
 
 def _responses(setup: Setup) -> str:
     names = _names((*setup.cookies, setup.pass_cookie))
-    domain = "'(?i)^(.*?);\\s*domain=[^;]*(.*)$' '\\1\\2'"
+    domain = "'(?i)^(.*?);\\s*domain\\s*=[^;]*(.*)$' '\\1\\2'"
     return f"""\
   # What a replica may not: set cookies of ours, or cookies for other hosts.
   acl replied var(txn.slot) -m found
   acl counted var(txn.most) -m found
-  acl sets_ours res.hdr(set-cookie) -m reg -i '^\\s*(__host-)?({names})='
+  acl sets_ours res.hdr(set-cookie) -m reg -i '^\\s*(__host-)?({names})\\s*='
+  acl sets_others res.hdr(set-cookie) -m reg -i ';\\s*domain\\s*='
   acl sets_cookie res.hdr(set-cookie) -m found
   http-response del-header x-alight-answer if replied !for_console
   http-response del-header set-cookie if replied !for_console sets_ours
   http-response replace-header set-cookie {domain} if replied !for_console sets_cookie
   http-response replace-header set-cookie {domain} if replied !for_console sets_cookie
+  http-response del-header set-cookie if replied !for_console sets_others
 {counting.rules()}"""
 
 
 def _bind(address: str, port: int) -> str:
     return (
-        f"bind [{address}]:{port} v6only"
+        # HTTP/2 in clear text would bring bodies of no known length.
+        f"bind [{address}]:{port} v6only proto h1"
         if ":" in address
-        else f"bind {address}:{port}"
+        else f"bind {address}:{port} proto h1"
     )
 
 

@@ -18,7 +18,9 @@ from endpoints.ingress.base import (
     Route,
     RouteNow,
     Routes,
+    Still,
     Traffic,
+    always,
 )
 from endpoints.ingress.counting import answers_rows
 from endpoints.ingress.routes import (
@@ -121,22 +123,24 @@ class HAProxyIngress:
         found = (place for slot in places.values() for place in slot)
         return sum(place.open for place in found if place.key == key)
 
-    def admit(self, name: str, grant: Grant) -> None:
+    def admit(self, name: str, grant: Grant, still: Still = always) -> None:
         if not (is_word(name) and is_word(grant.digest)):
             msg = f"The ingress cannot take {name!r}."
             raise ValueError(msg)
         with files.locked(self._setup.folder), self._runtime() as hap:
             row = f"{grant.digest}/{name}"
             draft = Draft(self._rows(hap, [(SLOTS, name), (GRANTS, row)]))
-            draft.admit(name, grant)
+            if still():
+                draft.admit(name, grant)
             self._carry_out(hap, draft)
 
-    def publish(self, name: str, *, public: bool) -> None:
+    def publish(self, name: str, *, public: bool, still: Still = always) -> None:
         if not is_word(name):
             return
         with files.locked(self._setup.folder), self._runtime() as hap:
             draft = Draft(self._rows(hap, [(SLOTS, name), (PUBLIC, name)]))
-            draft.publish(name, public=public)
+            if still():
+                draft.publish(name, public=public)
             self._carry_out(hap, draft)
 
     def expel(self, digests: Collection[str]) -> None:

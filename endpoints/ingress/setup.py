@@ -46,7 +46,7 @@ class Setup:
     connections: int = 2000
     hold_seconds: int = 300
     client_timeout: str = "120s"
-    queue_timeout: str = "60s"
+    queue_timeout: str = "300s"
 
 
 def setup_from_settings() -> Setup:

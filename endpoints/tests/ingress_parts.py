@@ -174,10 +174,14 @@ class Backend:
     async def _cookies(self, request):
         answer = web.Response()
         answer.headers.add(
-            "Set-Cookie", "theme=dark; Domain=.localhost; Path=/; HttpOnly"
+            "Set-Cookie", "theme=dark; Domain =.localhost; Path=/; HttpOnly"
         )
         answer.headers.add("Set-Cookie", "size=9; domain=localhost; DOMAIN=example")
-        if request.query_string:
+        if request.query_string == "many":
+            answer.headers.clear()
+            domains = "; Domain=localhost" * 3
+            answer.headers.add("Set-Cookie", f"a=1{domains}")
+        elif request.query_string:
             answer.headers.add("Set-Cookie", "ALIGHT_pass=mine; Path=/")
         return answer
 

@@ -273,6 +273,8 @@ async def test_cookies_of_a_replica_are_for_its_own_host(ingress, visitor, repli
             "theme=dark; Path=/; HttpOnly",
             "size=9",
         ]
+    async with visitor.call("art", "/cookies?many") as answer:
+        assert "Set-Cookie" not in answer.headers
     async with visitor.call("art", "/cookies?ours") as answer:
         assert "Set-Cookie" not in answer.headers
 
@@ -330,3 +332,59 @@ async def test_counters_read_what_a_request_left(ingress, visitor, replica):
     status, _, text = await visitor.get("art", "/echo")
     assert (status, json.loads(text)["size"]) == (200, 0)
     assert sum(ingress.answers()["art"].classes) == 1
+
+
+# -- what goes past the rules -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("dest", ["iframe", "object"])
+async def test_no_page_of_another_endpoint_frames_a_private_one(
+    ingress, visitor, replica, dest
+):
+    ingress.admit("art", Grant(PASS_DIGEST))
+    frame = {**PASS, **BROWSER, "Sec-Fetch-Dest": dest}
+    assert await status_of(visitor, {**frame, "Sec-Fetch-Site": "same-origin"}) == 200
+    assert await status_of(visitor, {**frame, "Sec-Fetch-Site": "same-site"}) == 302
+    page = {**PASS, **BROWSER, "Sec-Fetch-Site": "same-site"}
+    assert await status_of(visitor, {**page, "Sec-Fetch-Dest": "document"}) == 200
+
+
+@pytest.mark.parametrize("path", ["enter", "share/aaaaaaaa", "async", "start"])
+async def test_the_console_is_sent_no_bodies_from_there(
+    haproxy, visitor, replica, backend, path
+):
+    console = await backend("console", haproxy.setup.web_socket)
+    haproxy.ingress.apply(public("art", replica.upstream()))
+
+    async def endless():
+        yield b"x"
+
+    for body in (b"x" * 100, endless()):
+        async with visitor.call(
+            "art", f"/-/alight/{path}", "POST", data=body
+        ) as answer:
+            assert answer.status in (413, 200 if path == "start" else 413)
+    assert console.left == 0
+
+
+async def test_http_2_in_clear_text_is_not_spoken(haproxy, replica):
+    haproxy.ingress.apply(public("art", replica.upstream()))
+    reader, writer = await asyncio.open_connection("127.0.0.1", haproxy.setup.port)
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9))
+    told = await reader.read(100)
+    assert told.startswith(b"HTTP/1.1 400")
+    writer.close()
+
+
+async def test_no_app_is_asked_to_speak_it_either(ingress, visitor, replica):
+    ingress.apply(public("art", replica.upstream()))
+    sent = {"Upgrade": "h2c", "Connection": "Upgrade, HTTP2-Settings"}
+    seen = dict(await visitor.headers_at("art", sent))
+    assert "upgrade" not in seen
+
+
+async def test_what_was_taken_back_meanwhile_is_not_let_in(ingress, visitor, replica):
+    ingress.admit("art", GRANT, lambda: False)
+    assert await status_of(visitor, TOKEN) == 401
+    ingress.publish("art", public=True, still=lambda: False)
+    assert await status_of(visitor, {}) == 401

@@ -7,7 +7,8 @@ import json
 import aiohttp
 import pytest
 
-from endpoints.ingress.base import Traffic
+from endpoints.ingress.base import Grant, Traffic
+from endpoints.keys import digest_of
 from endpoints.tests import ingress_parts
 from endpoints.tests.ingress_parts import (
     Visitor,
@@ -15,6 +16,7 @@ from endpoints.tests.ingress_parts import (
     backend,
     eventually,
     haproxy,
+    private,
     visitor,
     worker,
 )
@@ -246,3 +248,32 @@ async def test_a_wake_between_stop_and_start_gives_no_error(
     done.set()
     await asyncio.gather(*callers)
     assert failed == []
+
+
+async def test_who_is_shut_out_while_held_does_not_get_through(
+    ingress, worker, visitor, backend
+):
+    """A token that is revoked, and a public endpoint that becomes private."""
+    one = await backend("one")
+    token, digest = "Bearer alt_secret", digest_of("alt_secret")
+    for name, route, headers, change in (
+        (
+            "token",
+            private("token", state="idle", hold=600, grants=(Grant(digest),)),
+            {"Authorization": token},
+            lambda: ingress.expel({digest}),
+        ),
+        (
+            "open",
+            public("open", state="idle", hold=600),
+            {},
+            lambda: ingress.publish("open", public=False),
+        ),
+    ):
+        ingress.apply(route)
+        held = asyncio.create_task(visitor.get(name, **headers))
+        await eventually(ingress.waiting, {name: 1})
+        change()
+        status, _, text = await held
+        assert (status, code_of(text)) == (401, "private")
+    assert one.left == 0
