@@ -169,6 +169,15 @@ def test_what_is_deep_is_shown_as_it_is():
         assert showing.json_shown(text) == showing.Shown(text)
 
 
+def test_what_has_too_many_parts_is_shown_as_it_is():
+    assert showing.json_shown(nested(1, "1," * 399_999 + "1")).text.endswith(" more]")
+    for text in (nested(1, "1," * 400_000 + "1"), nested(1, "[],{}," * 100_001 + "1")):
+        assert showing.json_shown(text) == showing.Shown(text)
+    # The largest pictures are still found.
+    picture = base64.b64encode(PNG + bytes(5_000_000)).decode()
+    assert len(showing.json_shown(json.dumps([picture])).pictures) == 1
+
+
 @pytest.mark.parametrize("depth", [63, 400])
 def test_depth_takes_no_memory(depth):
     text = "[" * depth + '"",' * 40_000 + "1" + "]" * depth

@@ -20,6 +20,9 @@ _ROW_MAX = 24
 _TEXT_MAX = 1_000_000
 # Levels that are set out: what is deeper would be mostly spaces.
 _DEPTH_MAX = 64
+# Commas and brackets of JSON that is read: nothing else runs while it is, and a million
+# take seconds. Pictures have none.
+_PARTS_MAX = 400_000
 _REST = "Cut here: get the whole answer with one of the snippets."
 _PICTURES_MAX = 8
 _EMBEDDED = re.compile(r"(?:data:image/[a-z]+;base64,)?([A-Za-z0-9+/]{80,}=*)\Z")
@@ -148,9 +151,11 @@ def json_shown(text: str) -> Shown:
     """JSON with its parts on lines of their own, and the pictures in it.
 
     Long strings and rows of numbers are cut, and say how much is left out; so is the
-    whole, whose rest is not looked at. What is not JSON, and what is deeper than 64
-    levels, is shown as it is.
+    whole, whose rest is not looked at. What is not JSON, what is deeper than 64 levels
+    and what has too many parts is shown as it is.
     """
+    if sum(map(text.count, ",[{")) > _PARTS_MAX:
+        return Shown(_cut(text))
     page = _Page()
     try:
         value = json.loads(
