@@ -22,7 +22,7 @@ class Phase(StrEnum):
 
 
 # States in which a replica is on its way up, and none of them is waiting.
-_COMING = frozenset({"assigned", "pulling", "starting"})
+COMING = frozenset({"assigned", "pulling", "starting"})
 
 
 def derive_phase(
@@ -55,4 +55,4 @@ def derive_phase(
         return Phase.STOPPING if has.total() else rest
     if has["failed"]:
         return Phase.FAILED
-    return Phase.STARTING if any(has[state] for state in _COMING) else Phase.WAITING
+    return Phase.STARTING if any(has[state] for state in COMING) else Phase.WAITING

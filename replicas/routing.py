@@ -10,7 +10,7 @@ from django.conf import settings
 from endpoints.grants import grants_by_endpoint, grants_of
 from endpoints.ingress.base import Grant, Route, Upstream
 from endpoints.models import Endpoint
-from endpoints.states import Phase
+from endpoints.states import COMING, Phase
 from replicas.models import Replica
 from replicas.states import ReplicaState
 
@@ -38,7 +38,7 @@ def route_of(
     """The route to the ready ones among `replicas`, and to `opening`, which answered
     and becomes ready once its route is there."""
     replicas = list(replicas)
-    state = state_of(endpoint)
+    state = state_of(endpoint, replicas)
     return Route(
         name=endpoint.name,
         host=endpoint.host,
@@ -61,11 +61,17 @@ def route_of(
     )
 
 
-def state_of(endpoint: Endpoint) -> str:
-    """What holds while nobody answers: paused, failed, idle or starting."""
+def state_of(endpoint: Endpoint, replicas: Iterable[Replica]) -> str:
+    """What holds while nobody answers: paused, failed, idle or starting.
+
+    replicas: the living ones. One that is on its way is worth waiting for, whatever
+    became of the others; one in line for hardware is not, beside one that failed.
+    """
     if endpoint.paused:
         return "paused"
     state = _STATES.get(Phase(endpoint.phase), "starting")
+    if state == "failed" and any(r.state in COMING for r in replicas):
+        return "starting"
     # The last one still ends, and the next request has asked for a new one.
     return "starting" if state == "idle" and endpoint.wanted_count else state
 
@@ -81,7 +87,7 @@ def _reason(replicas: Iterable[Replica]) -> str:
 
 
 # Those that a route depends on.
-_TELLING = (ReplicaState.READY, ReplicaState.FAILED)
+_TELLING = (ReplicaState.READY, ReplicaState.FAILED, *sorted(COMING))
 
 
 def route_now(endpoint: Endpoint, *, opening: Replica | None = None) -> Route:

@@ -99,7 +99,7 @@ def waiting_context(endpoint: Endpoint) -> dict[str, Any]:
         replicas=_seen(alive, _events_of(endpoint, [r.pk for r in alive])),
         usual=_usual_of(endpoint, alive),
     )
-    return {"start": start_of(facts, state_of(endpoint))}
+    return {"start": start_of(facts, state_of(endpoint, alive))}
 
 
 def _replicas_of(endpoint: Endpoint, replica_id: int | None) -> list[Replica]:

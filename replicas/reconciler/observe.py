@@ -118,6 +118,7 @@ def wish_of(endpoint: Endpoint, serving: Serving) -> WishFacts:
         start_timeout=endpoint.start_timeout,
         settled=serving.settled,
         fallback=serving.fallback,
+        minimum=endpoint.minimum,
     )
 
 

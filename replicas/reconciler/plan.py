@@ -65,7 +65,7 @@ class Forget:
 
 @dataclass(frozen=True)
 class Settle:
-    """All wanted replicas run this revision."""
+    """This revision runs in full, or in as much as there is hardware for."""
 
     revision: int
 
@@ -382,8 +382,10 @@ def _fit_count(w: Snapshot, back: frozenset[int], p: Plan) -> None:
     """
     alive = _alive(w)
     fresh = [r for r in alive if r.revision == w.wish.revision and not r.retire]
-    stale = [r for r in alive if r not in fresh]
+    given_up = [r for r in alive if _given_up(r, w)]
+    stale = [r for r in alive if r not in fresh and r not in given_up]
     wanted = w.wish.wanted
+    p.actions.extend(Act("retire", replica) for replica in given_up)
 
     def least_missed(r: ReplicaFacts) -> tuple[int, int, int]:
         value, number = stop_order(r)
@@ -393,7 +395,8 @@ def _fit_count(w: Snapshot, back: frozenset[int], p: Plan) -> None:
         p.actions.append(Act("retire", replica))
 
     ready = sum(r.state is S.READY for r in fresh)
-    short = max((r.short for r in fresh), default=0)
+    # Those that go anyway give back their hardware too.
+    short = max((r.short for r in fresh), default=0) - len(given_up)
     taken = {r.number for r in w.replicas}
     free = [n for n in range(1, PLACES + 1) if n not in taken]
     crowded = int(not free and len(fresh) < wanted)
@@ -407,8 +410,26 @@ def _fit_count(w: Snapshot, back: frozenset[int], p: Plan) -> None:
         coming = sum(r.state is not S.READY for r in fresh)
         missing = min(missing, 1 - coming)
     p.actions.extend(Add(number) for number in free[: max(0, missing)])
-    if not w.wish.settled and not stale and 0 < wanted <= ready:
+    if not w.wish.settled and not stale and _runs_in_full(fresh, w):
         p.actions.append(Settle(w.wish.revision))
+
+
+def _given_up(r: ReplicaFacts, w: Snapshot) -> bool:
+    """It failed, and nobody waits for its revision any more: it would be tried again
+    and again where it serves nobody, and its endpoint would be called failed."""
+    return w.wish.settled and r.state is S.FAILED and r.revision != w.wish.revision
+
+
+def _runs_in_full(fresh: list[ReplicaFacts], w: Snapshot) -> bool:
+    """As many are ready as are wanted, or, where all others only stand in line for
+    hardware, as many as run without traffic."""
+    wanted = w.wish.wanted
+    ready = sum(r.state is S.READY for r in fresh)
+    if not wanted or ready >= wanted:
+        return wanted > 0
+    in_line = sum(r.state is S.WAITING for r in fresh)
+    enough = ready >= max(1, w.wish.minimum)
+    return enough and len(fresh) >= wanted and ready + in_line == len(fresh)
 
 
 _VALUE = {S.READY: 3, S.UNHEALTHY: 2, S.STARTING: 1, S.PULLING: 1, S.ASSIGNED: 1}

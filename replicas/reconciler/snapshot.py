@@ -15,7 +15,8 @@ class WishFacts:
     """What the endpoint should be. Times in seconds.
 
     revision: number of the one that replicas should run now. settled: it once ran in
-    full. fallback: number of the one that serves if it cannot become ready.
+    full. fallback: number of the one that serves if it cannot become ready. minimum:
+    how many run without traffic.
     """
 
     wanted: int
@@ -25,6 +26,7 @@ class WishFacts:
     settled: bool = True
     paused: bool = False
     fallback: int | None = None
+    minimum: int = 0
 
 
 @dataclass(frozen=True)

@@ -629,6 +629,134 @@ def test_a_stopped_rollout_ends_what_it_brought():
     assert ask(world(ready(1), broken, containers=up(1))) == [("retire", 2)]
 
 
+def broken(id=2, **facts):
+    """Of a revision that was given up, in its back-off."""
+    return replica(S.FAILED, id=id, revision=2, **{"retry_at": ago(-9), **facts})
+
+
+GIVEN_UP = {
+    "woken from zero: the one that serves comes at once": (
+        world(broken()),
+        [("retire", 2), "add 1"],
+    ),
+    "all that are wanted come at once": (
+        world(broken(1), broken(2), wanted=2),
+        [("retire", 1), ("retire", 2), "add 3", "add 4"],
+    ),
+    "the one that serves is on its way": (
+        world(broken(), replica(S.PULLING)),
+        [("retire", 2)],
+    ),
+    "its time to be tried again came": (
+        world(broken(retry_at=ago(1))),
+        [("retry", 2), ("retire", 2), "add 1"],
+    ),
+    "its hardware is enough: no other has to go": (
+        world(
+            broken(),
+            ready(3, revision=2),
+            replica(S.WAITING, short=1),
+            containers=up(3),
+        ),
+        [("assign", 1), ("retire", 2)],
+    ),
+    "its hardware and that of one more": (
+        world(
+            broken(),
+            ready(3, revision=2),
+            replica(S.WAITING, short=2),
+            containers=up(3),
+        ),
+        [("assign", 1), ("retire", 2), ("retire", 3)],
+    ),
+    "one that may become ready serves until another does": (
+        world(
+            replica(S.STARTING, id=2, revision=2, started_at=ago(1)), containers=up(2)
+        ),
+        ["add 1"],
+    ),
+    "one that failed of the revision that serves is tried again": (
+        world(broken(), replica(S.FAILED, retry_at=ago(-9))),
+        [("retire", 2)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GIVEN_UP)
+def test_what_a_stopped_rollout_left_behind(case):
+    snapshot, expected = GIVEN_UP[case]
+    assert ask(snapshot) == expected
+
+
+def settling(*replicas, wanted=3, minimum=0, containers):
+    """Revision 2 has not run in full yet."""
+    return Snapshot(
+        wish=wish(wanted, revision=2, settled=False, fallback=1, minimum=minimum),
+        replicas=replicas,
+        containers=containers,
+    )
+
+
+def new(state, id, **facts):
+    return replica(state, id=id, revision=2, **facts)
+
+
+IN_LINE = (new(S.WAITING, 2), new(S.WAITING, 3))
+SETTLING = {
+    "two wait for hardware, one serves": (
+        settling(new(S.READY, 1), *IN_LINE, containers=up(1)),
+        True,
+    ),
+    "as many serve as run without traffic": (
+        settling(
+            new(S.READY, 1), new(S.READY, 2), IN_LINE[1], minimum=2, containers=up(1, 2)
+        ),
+        True,
+    ),
+    "fewer serve than run without traffic": (
+        settling(new(S.READY, 1), *IN_LINE, minimum=2, containers=up(1)),
+        False,
+    ),
+    "the minimum is above the maximum": (
+        settling(new(S.READY, 1), wanted=1, minimum=2, containers=up(1)),
+        True,
+    ),
+    "none serves": (settling(new(S.WAITING, 1), *IN_LINE, containers={}), False),
+    "one is on its way": (
+        settling(
+            new(S.READY, 1),
+            new(S.STARTING, 2, started_at=ago(1)),
+            IN_LINE[1],
+            containers=up(1, 2),
+        ),
+        False,
+    ),
+    "one failed for a reason that may pass": (
+        settling(
+            new(S.READY, 1),
+            new(S.FAILED, 2, trouble="DiskFull", failures=1, retry_at=ago(-9)),
+            IN_LINE[1],
+            containers=up(1),
+        ),
+        False,
+    ),
+    "one of the wanted is not even made": (
+        settling(new(S.READY, 1), IN_LINE[0], containers=up(1)),
+        False,
+    ),
+    "an old one is left": (
+        settling(new(S.READY, 1), *IN_LINE, ready(4), containers=up(1, 4)),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SETTLING)
+def test_a_revision_settles_with_the_hardware_there_is(case):
+    snapshot, settles = SETTLING[case]
+    assert ("settle 2" in ask(snapshot)) is settles
+
+
 def test_a_full_house_makes_room_for_a_change():
     replicas = [ready(i) for i in range(1, 9)]
     snapshot = changed(*replicas, wanted=8, containers=up(*range(1, 9)))
