@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from replicas.metrics import store
 from replicas.metrics.point import Point, merge
@@ -31,9 +31,10 @@ def roll_up(now: datetime) -> None:
 
 def _due(step: int, coarse: int, now: datetime) -> list[datetime]:
     """Beginnings of the spans that are over and have rows, but no row of their own."""
-    rows = Sample.objects.order_by()
-    wanted = rows.filter(step=step, at__lt=floor(now, coarse))
-    last = rows.filter(step=coarse).aggregate(at=Max("at"))["at"]
+    # Rows later than that are of a clock that was ahead: they stop nothing.
+    over = Sample.objects.order_by().filter(at__lt=floor(now, coarse))
+    wanted = over.filter(step=step)
+    last = over.filter(step=coarse).aggregate(at=Max("at"))["at"]
     if last is not None:
         wanted = wanted.filter(at__gte=last + timedelta(seconds=coarse))
     times = wanted.values_list("at", flat=True).distinct()
@@ -61,18 +62,21 @@ def _roll(step: int, coarse: int, begin: datetime) -> None:
 
 
 def prune(now: datetime) -> int:
-    """Delete rows older than they are kept; how many that were."""
-    return sum(
-        _delete(step, now - timedelta(seconds=kept + _SPARE[step]))
-        for step, kept in KEPT.items()
-    )
+    """Delete rows older than they are kept, and those of times to come, which a clock
+    that was ahead left behind; how many that were."""
+    rows = Sample.objects.order_by("at")
+    deleted = 0
+    for step, kept in KEPT.items():
+        before = now - timedelta(seconds=kept + _SPARE[step])
+        deleted += _delete(rows.filter(step=step, at__lt=before))
+        deleted += _delete(rows.filter(step=step, at__gt=now))
+    return deleted
 
 
-def _delete(step: int, before: datetime) -> int:
+def _delete(gone: QuerySet[Sample]) -> int:
     deleted = 0
     while True:
-        old = Sample.objects.filter(step=step, at__lt=before).order_by("at")
-        ids = list(old.values_list("pk", flat=True)[:_BATCH])
+        ids = list(gone.values_list("pk", flat=True)[:_BATCH])
         if not ids:
             return deleted
         # Nothing hangs on a sample: no need to look for what does.

@@ -110,6 +110,26 @@ def test_nothing_is_rolled_up_twice(whisper):
     assert rows(60) == {NOON: (99, 60)}
 
 
+def test_a_clock_that_was_ahead_stops_nothing(whisper):
+    for step in (60, 900):
+        keep(whisper, step, at(days=2))
+    keep(whisper, 10, NOON, requests=3)
+
+    rollup.roll_up(at(minutes=15))
+
+    assert rows(60)[NOON] == (3, 10)
+    assert rows(900)[NOON] == (3, 10)
+
+
+def test_rows_of_times_to_come_go(whisper):
+    for step in (10, 60, 900):
+        keep(whisper, step, NOON)
+        keep(whisper, step, at(seconds=step))
+
+    assert rollup.prune(NOON) == 3
+    assert [list(rows(step)) for step in (10, 60, 900)] == [[NOON]] * 3
+
+
 def test_endpoints_are_kept_apart(whisper):
     other = EndpointFactory(name="other")
     keep(whisper, 10, NOON, requests=1)
