@@ -21,7 +21,8 @@ class AsyncRequest(models.Model):
     """One request taken at the edge, to be sent by the worker, and its answer.
 
     Bodies are files in ALIGHT_ASYNC_DIR, named by id. headers are pairs of strings,
-    without credentials. attempts counts how often it was sent.
+    without credentials. attempts counts how often it was sent. grant: the digest of
+    what whoever asked showed, or "public". body_bytes and answer_bytes: on the disk.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -34,6 +35,9 @@ class AsyncRequest(models.Model):
     method = models.CharField(max_length=10)
     path = models.TextField()
     headers = models.JSONField(default=list)
+    grant = models.CharField(max_length=64, blank=True)
+    body_bytes = models.PositiveBigIntegerField(default=0)
+    answer_bytes = models.PositiveBigIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
     status = models.PositiveSmallIntegerField(null=True, blank=True)
     response_headers = models.JSONField(default=list)

@@ -13,7 +13,7 @@ from endpoints import asynchronous
 from endpoints.models import AsyncRequest, AsyncState
 from endpoints.reaching import BODY_MAX
 from endpoints.signals import async_changed
-from endpoints.tests.factories import EndpointFactory
+from endpoints.tests.factories import AccessKeyFactory, EndpointFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +65,7 @@ def ask(client, request_id, tail="", method="get", **headers):
 
 
 def made(art, **columns):
+    columns.setdefault("grant", AccessKeyFactory(owner=art.owner).digest)
     one = AsyncRequest.objects.create(
         endpoint=art,
         method="POST",
@@ -118,7 +119,7 @@ def test_a_body_that_does_not_say_how_large_it_is_is_counted(art, folder):
     body = io.BytesIO(b"x" * (BODY_MAX + 1))
     pieces = iter(lambda: body.read(1 << 16), b"")
     with pytest.raises(asynchronous.TooLarge):
-        asynchronous.accept(art, "POST", "/", [], pieces)
+        asynchronous.accept(art, "POST", "/", [], pieces, grant="public")
     assert list(folder.iterdir()) == []
 
 
@@ -160,6 +161,80 @@ def test_a_full_disk_is_told(client, art, folder, monkeypatch):
     assert answer.json()["error"]["code"] == "no_room"
     assert list(folder.iterdir()) == []
     assert not AsyncRequest.objects.exists()
+
+
+@pytest.mark.parametrize("value", ["a\x01b", "a\x7f", "\x00"])
+def test_a_header_that_cannot_be_sent_is_refused(client, art, folder, value):
+    answer = send(client, Foo=value)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_header")
+    assert "“Foo”" in answer.json()["error"]["message"]
+    assert not AsyncRequest.objects.exists()
+    assert not folder.exists()
+
+
+def test_headers_keep_their_bytes(art):
+    # As a web server gives them: a character for each byte.
+    utf8 = "ü".encode().decode("latin-1")
+    kept = asynchronous.kept_headers([("X-A", utf8), ("X-B", "\xfc"), ("X-C", "a\tb")])
+    assert kept == [["X-A", "ü"], ["X-B", "ü"], ["X-C", "a\tb"]]
+
+
+def test_an_endpoint_keeps_so_much_and_no_more(client, art, alice, monkeypatch):
+    monkeypatch.setattr(asynchronous, "KEPT_BYTES_MAX", 100)
+    one = made(art, body_bytes=60)
+    two = made(art, state=AsyncState.COMPLETED, answer_bytes=40)
+    chat = EndpointFactory(name="chat", owner=alice)
+    answer = send(client)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "no_room")
+    assert send(client, X_Alight_Endpoint=chat.name).status_code == 202
+    # A deleted answer makes room, and so does one that is cancelled.
+    asynchronous.cancel(two)
+    assert send(client).status_code == 202
+    asynchronous.cancel(one)
+    new = AsyncRequest.objects.get(endpoint=art, state=AsyncState.PENDING)
+    assert new.body_bytes == len(b'{"a": 1}')
+
+
+def test_some_of_the_disk_stays_free(client, art, monkeypatch):
+    monkeypatch.setattr(asynchronous, "FREE_BYTES", 1 << 80)
+    monkeypatch.setattr(asynchronous, "FREE_PART", 1.1)
+    answer = send(client)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "no_room")
+    assert not AsyncRequest.objects.exists()
+
+
+# --- Who may still call ------------------------------------------------------
+def test_what_strangers_sent_while_it_was_public_is_not_sent_later(client, art):
+    art.public = True
+    art.save()
+    assert send(client, X_Alight_Grant="public").status_code == 202
+    one = AsyncRequest.objects.get()
+    assert asynchronous.begin(one.pk) is not None
+    art.public = False
+    art.save()
+    assert asynchronous.begin(one.pk) is None
+    one.refresh_from_db()
+    assert (one.state, one.status) == ("failed", 401)
+
+
+def test_a_token_of_somebody_else_does_not_count(art):
+    one = made(art, grant=AccessKeyFactory().digest)
+    assert asynchronous.begin(one.pk) is None
+    one.refresh_from_db()
+    assert (one.state, one.status) == ("failed", 401)
+    art.public = True
+    art.save()
+    assert asynchronous.begin(made(art, grant="").pk) is not None
+
+
+def test_there_is_an_end_to_beginning(art):
+    one = made(art)
+    for _ in range(asynchronous.BEGUN_MAX):
+        assert asynchronous.begin(one.pk) is not None
+    assert asynchronous.begin(one.pk) is None
+    one.refresh_from_db()
+    assert (one.state, one.status) == ("failed", 503)
+    assert "10 times" in one.trouble
 
 
 # --- Asked for ---------------------------------------------------------------
@@ -219,6 +294,30 @@ def test_the_answer_comes_back_as_it_was(client, art):
         assert name not in answer
     # The body is not needed any longer.
     assert not asynchronous.request_file(one.pk).exists()
+
+
+def test_answers_keep_the_bytes_of_their_headers(client, art):
+    # As aiohttp gives them: UTF-8, and other bytes as surrogates.
+    headers = [("X-A", "ü"), ("X-B", "\udcff"), ("X-C", "a\x01"), ("X D", "e")]
+    one = completed(art, headers=headers)
+    answer = ask(client, one.pk, "/response")
+    assert answer.status_code == 201
+    assert answer["X-A"].encode("latin-1") == "ü".encode()
+    assert answer["X-B"] == "\xff"
+    assert "X-C" not in answer
+    assert "X D" not in answer
+
+
+def test_what_an_earlier_version_kept_and_cannot_be_said_is_left_out(client, art):
+    one = completed(art)
+    rows = AsyncRequest.objects.filter(pk=one.pk)
+    rows.update(response_headers=[["X-B", "\udcff"], ["X-C", "d"]])
+    answer = ask(client, one.pk, "/response")
+    assert (answer.status_code, answer["X-C"]) == (201, "d")
+    assert "X-B" not in answer
+    rows.update(status=999)
+    answer = ask(client, one.pk, "/response")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "failed")
 
 
 def test_a_failure_is_completed_too_and_its_answer_says_why(client, art):

@@ -52,6 +52,22 @@ _NO_ROOM = Answer(
     "The disk is full",
     "The request could not be kept. Whoever runs this installation has to make room.",
 )
+_TOO_MUCH = Answer(
+    "no_room",
+    507,
+    "This endpoint keeps too much",
+    f"Its requests and answers have {asynchronous.KEPT_BYTES_MAX >> 30} GB. Delete the"
+    " answers you have, or wait: each is deleted after 24 hours.",
+)
+_REFUSED: dict[type[asynchronous.Refused], Answer] = {
+    asynchronous.TooLarge: _TOO_LARGE,
+    asynchronous.TooMany: _TOO_MANY,
+    asynchronous.TooMuch: _TOO_MUCH,
+    asynchronous.DiskFull: _NO_ROOM,
+}
+_ODD_STATUS = Answer(
+    "failed", 502, "Not answered", "The container answered with a status that is none."
+)
 _UNKNOWN = Answer(
     "unknown",
     404,
@@ -89,11 +105,12 @@ def accept(request: HttpRequest, name: str) -> HttpResponse:
             path,
             list(request.headers.items()),
             _pieces(request),
+            grant=request.headers["X-Alight-Grant"],
         )
-    except asynchronous.TooLarge:
-        return _said(_TOO_LARGE, name)
-    except asynchronous.TooMany:
-        return _said(_TOO_MANY, name)
+    except asynchronous.BadHeader as error:
+        return _said(_bad_header(str(error)), name)
+    except asynchronous.Refused as error:
+        return _said(_REFUSED[type(error)], name)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -133,6 +150,8 @@ def response(request: HttpRequest, name: str, request_id: UUID) -> HttpResponseB
         return _said(failed, name)
     if found.state != AsyncState.COMPLETED:
         return _said(_NOT_YET, name)
+    if found.status not in range(200, 600):
+        return _said(_ODD_STATUS, name)
     file = asynchronous.answer_file(found.pk)
     try:
         size = file.stat().st_size
@@ -141,10 +160,30 @@ def response(request: HttpRequest, name: str, request_id: UUID) -> HttpResponseB
     answer = StreamingHttpResponse(_read(file), status=found.status)
     del answer["Content-Type"]
     for header, value in found.response_headers:
+        # What earlier versions kept may be none.
+        if not _can_be_said(header, value):
+            continue
         before = answer.headers.get(header)
         answer[header] = f"{before}, {value}" if before else value
     answer["Content-Length"] = str(size)
     return answer
+
+
+def _can_be_said(header: str, value: str) -> bool:
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return asynchronous.fits(header, value)
+
+
+def _bad_header(header: str) -> Answer:
+    return Answer(
+        "bad_header",
+        400,
+        "A header cannot be sent",
+        f"The value of “{header}” has control characters. Send it without them.",
+    )
 
 
 def _found(request: HttpRequest, name: str, request_id: UUID) -> AsyncRequest | None:

@@ -9,6 +9,8 @@ from enum import Enum
 ATTEMPTS_MAX = 3
 # Refusals that need no patience: the pass is made anew, the host is listed soon.
 _REFUSALS_MAX = 20
+# A replica that failed is started again, with growing pauses: some five minutes in all.
+_FAILURES_MAX = 17
 
 
 class Next(Enum):
@@ -43,10 +45,14 @@ _BROKEN = {
 }
 
 
-def verdict(code: str, tries: int, attempts: int) -> Verdict:
+_FAILED = "The replica failed."
+
+
+def verdict(code: str, tries: int, attempts: int, failures: int = 0) -> Verdict:
     """code: what the ingress said itself, "" for a container's answer, "lost" where the
     connection broke, "away" where there was none. tries: how often it was turned away.
-    attempts: how often a container may have seen it, this time included.
+    attempts: how often a container may have seen it, this time included. failures: how
+    often "failed" was said since then.
     """
     if not code:
         return Verdict(Next.KEEP)
@@ -56,10 +62,16 @@ def verdict(code: str, tries: int, attempts: int) -> Verdict:
             return Verdict(Next.FAIL, why=f"{why} It was sent {attempts} times.")
         return Verdict(Next.RESEND, 1.0, why)
     if code == "failed":
-        return Verdict(Next.FAIL, why="The replica failed.")
+        if failures >= _FAILURES_MAX:
+            return Verdict(Next.FAIL, why=_FAILED)
+        return Verdict(Next.AGAIN, _pause(failures), _FAILED)
     if code in ("private", "unknown"):
         if tries >= _REFUSALS_MAX:
             return Verdict(Next.FAIL, why="The endpoint could not be called.")
         return Verdict(Next.RENEW, 0.5)
     why = _WAITS.get(code, "The ingress does not answer.")
-    return Verdict(Next.AGAIN, min(1.0 * 1.5 ** min(tries, 20), 30.0), why)
+    return Verdict(Next.AGAIN, _pause(tries), why)
+
+
+def _pause(times: int) -> float:
+    return min(1.5 ** min(times, 20), 30.0)

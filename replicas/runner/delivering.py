@@ -10,10 +10,11 @@ import asyncio
 import json
 import logging
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 from uuid import UUID
 
 import aiohttp
@@ -28,11 +29,15 @@ from replicas.delivery.verdicts import Next, verdict
 from replicas.runner.jobs import Jobs
 from replicas.runner.threads import in_thread
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 # Bytes of an answer that are kept.
 ANSWER_MAX = 512 * 1024 * 1024
 _PIECE = 1 << 18
+# Bytes of an answer between two looks whether there is room for more.
+_STEP = 4 << 20
 # Seconds of silence before and in an answer; the ingress itself gives up sooner.
 _SILENCE = 2 * 3600.0
 # Seconds the ingress is asked to hold it for a replica, before it is asked anew.
@@ -44,6 +49,14 @@ _TOO_LARGE = (
     " X-OctoAI-Async."
 )
 _NO_ROOM = "The answer could not be kept: the disk is full or broken."
+_TOO_MUCH = (
+    "The answer could not be kept: this endpoint's have"
+    f" {asynchronous.KEPT_BYTES_MAX >> 30} GB. Delete"
+    " those you have, and send the request again."
+)
+_NOT_SENT = "The request could not be sent as it is. The worker's log says why."
+_ODD = "The container answered with the status {}, which cannot be given back."
+_NOBODY = "The endpoint's owner may not sign in any more, so nothing is sent for them."
 # Seconds between two looks for what is older than it is kept.
 _PRUNE = 600.0
 
@@ -79,8 +92,14 @@ class Deliverer:
         self._passes = _Passes()
         self._looking: asyncio.Task[None] | None = None
         self._pruned = 0.0
+        self._one_by_one = asyncio.Lock()
 
     async def sweep(self) -> None:
+        # Of two at a time the older would end what the newer just began.
+        async with self._one_by_one:
+            await self._sweep()
+
+    async def _sweep(self) -> None:
         wanted = await in_thread(queue.due, frozenset(self._in_hand))
         self._jobs.fit(wanted)
         await self._passes.keep_only(set(wanted.values()))
@@ -126,28 +145,47 @@ class Deliverer:
             log.exception("Requests to be answered later are looked at again soon")
 
     async def _until_answered(self, request_id: UUID) -> None:
-        tries = 0
-        while (request := await in_thread(asynchronous.begin, request_id)) is not None:
+        tries = failures = 0
+        while True:
             try:
-                heard = await self._ask(request)
+                request, heard = await self._sent(request_id)
             except _NotKept as error:
                 await in_thread(asynchronous.fail, request_id, error.status, str(error))
                 return
-            told = verdict(heard.code, tries, request.attempts)
+            if request is None:
+                return
+            told = verdict(heard.code, tries, request.attempts, failures)
+            why = heard.reason or told.why
             match told.next:
                 case Next.KEEP:
-                    await in_thread(_keep, request_id, heard)
+                    await _whole(in_thread(_keep, request_id, heard))
                     return
                 case Next.FAIL:
-                    why = heard.reason or told.why
                     await in_thread(asynchronous.fail, request_id, 503, why)
                     return
                 case Next.RENEW:
                     await self._passes.end(request.endpoint_id, heard.shown)
             seen = told.next is Next.RESEND
-            await in_thread(asynchronous.put_back, request_id, told.why, seen=seen)
+            await _whole(in_thread(asynchronous.put_back, request_id, why, seen=seen))
             await asyncio.sleep(told.pause)
             tries += not seen
+            failures = 0 if seen else failures + (heard.code == "failed")
+
+    async def _sent(self, request_id: UUID) -> tuple[AsyncRequest | None, Heard]:
+        """What comes of sending it once; None when nobody waits for it any more.
+
+        Ended before there is an answer it waits again, as if it had not been sent:
+        that this worker ends is not its doing. Raises _NotKept.
+        """
+        try:
+            request = await _whole(in_thread(asynchronous.begin, request_id))
+            if request is None:
+                return None, Heard("")
+            return request, await self._ask(request)
+        except asyncio.CancelledError:
+            back = in_thread(asynchronous.put_back, request_id, "", seen=False)
+            await _whole(back)
+            raise
 
     async def _ask(self, request: AsyncRequest) -> Heard:
         """What comes of sending it once. Raises _NotKept."""
@@ -161,12 +199,18 @@ class Deliverer:
                 data=await in_thread(_body, request.pk),
                 allow_redirects=False,
             ) as answer:
-                return await _heard(answer, shown)
+                return await _heard(request, answer, shown)
+        except _NotKept:
+            raise
         except aiohttp.ClientConnectorError:
             return Heard("away")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.info("Request %s was broken off: %r", request.pk, error)
             return Heard("lost")
+        except Exception as error:
+            # Sent again it would only be the same.
+            log.exception("Request %s cannot be sent", request.pk)
+            raise _NotKept(_NOT_SENT, 500) from error
 
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None:
@@ -191,9 +235,11 @@ class _Passes:
     _one_by_one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def cookie(self, endpoint: Endpoint) -> str:
-        """The value of a pass; "" for a public endpoint."""
+        """The value of a pass; "" for a public endpoint. Raises _NotKept."""
         if endpoint.public:
             return ""
+        if not endpoint.owner.is_active:
+            raise _NotKept(_NOBODY, 401)
         async with self._one_by_one:
             kept = self._kept.get(endpoint.pk)
             now = timezone.now()
@@ -235,11 +281,15 @@ def _body(request_id: UUID) -> bytes | None:
     return asynchronous.request_file(request_id).read_bytes() or None
 
 
-async def _heard(answer: aiohttp.ClientResponse, shown: str) -> Heard:
+async def _heard(
+    request: AsyncRequest, answer: aiohttp.ClientResponse, shown: str
+) -> Heard:
     if code := answer.headers.get("X-Alight-Answer", ""):
         reason = _reason(await answer.text(errors="replace"))
         return Heard(code, reason=reason, shown=shown)
-    file = await _save(answer)
+    if answer.status not in range(200, 600):
+        raise _NotKept(_ODD.format(answer.status), 502)
+    file = await _save(request, answer)
     return Heard("", answer.status, tuple(answer.headers.items()), file)
 
 
@@ -252,21 +302,49 @@ def _reason(text: str) -> str:
         return ""
 
 
-async def _save(answer: aiohttp.ClientResponse) -> Path:
+async def _save(request: AsyncRequest, answer: aiohttp.ClientResponse) -> Path:
     """The body in a file of its own. Raises _NotKept."""
     out = await in_thread(asynchronous.new_part)
-    size = 0
+    size = looked = 0
+    unwritten = bytearray()
     try:
         with out:
             async for piece in answer.content.iter_chunked(_PIECE):
                 size += len(piece)
                 if size > ANSWER_MAX:
                     raise _NotKept(_TOO_LARGE, 502)
-                _write(out, piece)
+                unwritten += piece
+                if len(unwritten) >= _PIECE:
+                    await _whole(asyncio.to_thread(_write, out, bytes(unwritten)))
+                    unwritten.clear()
+                if size - looked >= _STEP:
+                    looked = size
+                    await in_thread(_check_room, request, size)
+            await _whole(asyncio.to_thread(_write, out, bytes(unwritten)))
+            await in_thread(_check_room, request, size)
     except BaseException:
         _drop(out)
         raise
     return Path(out.name)
+
+
+def _check_room(request: AsyncRequest, size: int) -> None:
+    try:
+        asynchronous.grow(request, size)
+    except asynchronous.TooMuch:
+        raise _NotKept(_TOO_MUCH, 507) from None
+    except asynchronous.DiskFull:
+        raise _NotKept(_NO_ROOM, 507) from None
+
+
+async def _whole(work: Coroutine[Any, Any, T]) -> T:
+    """What it gives. Cancelled, it is waited for all the same: threads run on."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def _drop(out: IO[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,9 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from endpoints import asynchronous
-from endpoints.models import AsyncRequest, AsyncState, Pass
+from endpoints.models import AccessKey, AsyncRequest, AsyncState, Pass, ShareLink
 from endpoints.passes import digest_of
-from endpoints.tests.factories import EndpointFactory
+from endpoints.tests.factories import AccessKeyFactory, EndpointFactory
 from endpoints.tests.ingress_parts import free_port
 from replicas.delivery import leases, queue
 from replicas.delivery.verdicts import Next, Verdict, verdict
@@ -36,7 +37,7 @@ from replicas.runner.delivering import Deliverer
         ("private", 0, 1, Next.RENEW),
         ("unknown", 19, 1, Next.RENEW),
         ("private", 20, 1, Next.FAIL),
-        ("failed", 0, 1, Next.FAIL),
+        ("failed", 500, 1, Next.AGAIN),
         ("gone", 0, 1, Next.RESEND),
         ("timeout", 0, 2, Next.RESEND),
         ("lost", 0, 2, Next.RESEND),
@@ -54,6 +55,15 @@ def test_patience_grows_to_half_a_minute():
     assert verdict("", 0, 1) == Verdict(Next.KEEP)
 
 
+def test_a_replica_that_fails_is_given_five_minutes():
+    told = [verdict("failed", 0, 1, failures) for failures in range(18)]
+    assert [one.next for one in told] == [Next.AGAIN] * 17 + [Next.FAIL]
+    pauses = [one.pause for one in told[:-1]]
+    assert pauses == sorted(pauses)
+    assert 280 < sum(pauses) < 330
+    assert told[-1].why == "The replica failed."
+
+
 # --- Which are due -----------------------------------------------------------
 @pytest.fixture(autouse=True)
 def folder(settings, tmp_path):
@@ -62,7 +72,8 @@ def folder(settings, tmp_path):
 
 
 def accepted(endpoint, path="/infer", body=b"{}", headers=(), method="POST"):
-    return asynchronous.accept(endpoint, method, path, headers, [body]).pk
+    grant = AccessKeyFactory(owner=endpoint.owner).digest
+    return asynchronous.accept(endpoint, method, path, headers, [body], grant=grant).pk
 
 
 @pytest.fixture
@@ -288,9 +299,15 @@ async def test_an_ingress_that_is_away_is_waited_for(ingress, art, settings):
 
 @in_threads
 async def test_a_failed_start_is_its_answer(ingress, art):
-    ingress.answers = [says("failed", reason="The container exited with code 1.")]
+    failed = says("failed", reason="The container exited with code 1.")
+
+    async def fails(request):
+        return web.Response(body=failed.body, status=503, headers=failed.headers)
+
+    ingress.answers = [fails] * 18
     async with working():
         one = await finished(await asend(art))
+    assert ingress.answers == []
     assert (one.state, one.status) == ("failed", 503)
     assert one.trouble == "The container exited with code 1."
 
@@ -358,7 +375,8 @@ async def test_what_a_worker_left_is_sent_by_the_next(ingress, art):
         assert (one.state, one.attempts) == ("running", 1)
     async with working():
         one = await finished(request_id)
-    assert (one.state, one.attempts) == ("completed", 2)
+    # That the worker ended was not its doing.
+    assert (one.state, one.attempts) == ("completed", 1)
     assert [body for *_, body in ingress.heard] == [b"kept", b"kept"]
 
 
@@ -424,3 +442,111 @@ async def test_what_is_older_than_it_is_kept_is_pruned(ingress, art, folder):
     await deliverer.close()
     assert not await rows.aexists()
     assert list(folder.iterdir()) == []
+
+
+@in_threads
+async def test_a_start_that_fails_for_a_while_is_waited_for(ingress, art):
+    ingress.answers = [says("gone", 502), says("failed"), says("failed")]
+    async with working():
+        one = await finished(await asend(art))
+    assert (one.state, one.attempts) == ("completed", 2)
+
+
+@in_threads
+async def test_what_cannot_be_sent_is_told_and_not_tried_again(ingress, art):
+    request_id = await asend(art)
+    # As earlier versions kept it.
+    rows = AsyncRequest.objects.filter(pk=request_id)
+    await rows.aupdate(headers=[["Foo", "a\x01b"]])
+    async with working():
+        one = await finished(request_id)
+    assert (one.state, one.status, one.attempts) == ("failed", 500, 1)
+    assert one.trouble.startswith("The request could not be sent as it is.")
+
+
+@in_threads
+@pytest.mark.parametrize("status", [700, 999])
+async def test_a_status_that_is_none_is_told(ingress, art, status):
+    ingress.answers = [web.Response(status=status)]
+    async with working():
+        one = await finished(await asend(art))
+    assert (one.state, one.status) == ("failed", 502)
+    assert str(status) in one.trouble
+
+
+@in_threads
+async def test_who_asked_has_to_be_let_in_still(ingress, art):
+    request_id = await asend(art)
+    await AccessKey.objects.aupdate(revoked_at=timezone.now())
+    async with working():
+        one = await finished(request_id)
+    assert (one.state, one.status) == ("failed", 401)
+    assert one.trouble.startswith("The token, pass or link it was sent with no longer")
+    assert ingress.heard == []
+
+
+@in_threads
+async def test_nothing_is_sent_for_an_owner_who_may_not_sign_in(ingress, art):
+    # Let in by what is not the owner's: a link.
+    link = await ShareLink.objects.acreate(
+        endpoint=art,
+        maker=art.owner,
+        digest="L" * 64,
+        expires_at=timezone.now() + timedelta(hours=1),
+    )
+    await Pass.objects.acreate(
+        endpoint=art,
+        link=link,
+        digest="B" * 64,
+        expires_at=timezone.now() + timedelta(hours=1),
+    )
+    request_id = await asend(art)
+    await AsyncRequest.objects.aupdate(grant="B" * 64)
+    art.owner.is_active = False
+    await art.owner.asave()
+    async with working():
+        one = await finished(request_id)
+    assert (one.state, one.status) == ("failed", 401)
+    assert one.trouble.startswith("The endpoint's owner may not sign in")
+    assert ingress.heard == []
+
+
+@in_threads
+async def test_an_answer_beyond_what_an_endpoint_may_keep_is_told(
+    ingress, art, folder, monkeypatch
+):
+    monkeypatch.setattr(asynchronous, "KEPT_BYTES_MAX", 1000)
+    ingress.answers = [web.Response(body=b"x" * 1001)]
+    async with working():
+        one = await finished(await asend(art))
+        assert (one.state, one.status, one.answer_bytes) == ("failed", 507, 0)
+        assert "this endpoint's have" in one.trouble
+        # What was not kept takes no room.
+        two = await finished(await asend(art))
+    assert (two.state, two.answer_bytes) == ("completed", 4)
+    assert [file.name for file in folder.iterdir()] == [f"{two.pk}.answer"]
+
+
+async def test_of_two_looks_the_newer_is_followed_last(monkeypatch):
+    """The older one's rows are read first and come later."""
+    release, looks, followed = asyncio.Event(), [], []
+    newer = {uuid.uuid4(): 1}
+
+    async def in_thread(call, *args):
+        if call is not queue.due:
+            return None
+        looks.append(call)
+        if len(looks) > 1:
+            return newer
+        await release.wait()
+        return {}
+
+    monkeypatch.setattr(delivering, "in_thread", in_thread)
+    deliverer = Deliverer()
+    monkeypatch.setattr(deliverer._jobs, "fit", followed.append)
+    sweeps = [asyncio.create_task(deliverer.sweep()) for _ in range(2)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(*sweeps)
+    assert followed == [{}, newer]
