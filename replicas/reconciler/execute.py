@@ -10,7 +10,6 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from endpoints import revisions
-from endpoints.models import Endpoint
 from endpoints.steps import Reason
 from replicas import booking, doorbell, progress, services
 from replicas.engine import get_engine
@@ -95,8 +94,18 @@ def _engine_said_no(replica: Replica, error: EngineError) -> Done:
     if isinstance(error, GpuLost):
         booking.write_off(replica, str(error))
         return _gpu_lost(replica, None)
+    done = _after_failing(replica)
     fail(replica, Reason.START_FAILED, str(error), trouble=error.reason)
-    return Done(changed=True, routes=True)
+    return done
+
+
+def _after_failing(replica: Replica) -> Done:
+    """Asked before it is failed: only what was in traffic has to leave it at once.
+
+    Whoever waits at the URL for another is told "failed" once all is planned: the next
+    pass may bring one in its place.
+    """
+    return Done(changed=True, routes=S(replica.state) is S.READY)
 
 
 def _add(scene: Scene, number: int) -> Done:
@@ -195,6 +204,7 @@ def _exited(replica: Replica, container: Observed | None) -> Done:
     code = container.exit_code if container else None
     if code is None:
         return _gone(replica, container)
+    done = _after_failing(replica)
     failing.exited(
         replica,
         code,
@@ -202,22 +212,24 @@ def _exited(replica: Replica, container: Observed | None) -> Done:
         error=container.error if container else "",
         tail=_tail(container),
     )
-    return Done(changed=True, routes=True)
+    return done
 
 
 def _gone(replica: Replica, _: Observed | None) -> Done:
+    done = _after_failing(replica)
     fail(
         replica,
         Reason.GONE,
         "Somebody removed it, or the engine lost it. A new one follows.",
         trouble="ContainerGone",
     )
-    return Done(changed=True, routes=True)
+    return done
 
 
 def _timeout(replica: Replica, container: Observed | None) -> Done:
+    done = _after_failing(replica)
     failing.timed_out(replica, _tail(container))
-    return Done(changed=True, routes=True)
+    return done
 
 
 def _tail(container: Observed | None) -> list[str]:
@@ -283,7 +295,7 @@ def _retire(replica: Replica, _: Observed | None) -> Done:
         if not services.move(replica, S.STOPPING, end_asked_at=None, **told):
             return NOTHING
         if served:
-            if not replica.retire and _is_idle(replica.endpoint):
+            if _is_idle(replica):
                 text = f"Not needed for {duration(replica.endpoint.idle_timeout)}."
                 services.tell(replica, Reason.IDLE, text)
             services.tell(
@@ -292,11 +304,17 @@ def _retire(replica: Replica, _: Observed | None) -> Done:
     return Done(changed=True, routes=True, freed=stood_in_line)
 
 
-def _is_idle(endpoint: Endpoint) -> bool:
-    """Whether fewer are wanted because traffic does not need them: nobody said so."""
+def _is_idle(replica: Replica) -> bool:
+    """Whether fewer are wanted because traffic does not need them: nobody said so, and
+    no other takes its place."""
+    endpoint = replica.endpoint
+    if replica.retire or endpoint.paused or endpoint.deleting:
+        return False
+    if replica.revision_id != revisions.serving(endpoint).pk:
+        return False
     numbers = (Reason.RESIZED, Reason.SLEPT, Reason.SCALED)
     last = endpoint.events.filter(reason__in=numbers).order_by("at", "id").last()
-    return not endpoint.paused and last is not None and not last.actor
+    return last is not None and not last.actor
 
 
 def _call_back(replica: Replica, _: Observed | None) -> Done:

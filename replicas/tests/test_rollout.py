@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from endpoints import revisions, services
+from endpoints import revisions, services, sizing
 from endpoints.models import Event
+from endpoints.states import Phase
+from endpoints.steps import Reason
 from endpoints.tests.factories import MediumTierFactory, TierFactory, UserFactory
 from replicas.engine.base import ImageNotFound
 from replicas.engine.fake import FakeImage
@@ -66,6 +68,19 @@ def test_one_replica_at_a_time_with_the_old_ones_serving(house, served):
     assert told(served)[-1][0] == "RolledOut"
 
 
+def test_the_old_ones_are_not_called_idle(house, served):
+    """Though the scaler wrote the last number: another takes their place."""
+    assert sizing.resize(served, 3, "Busy.")
+    house.settle(served)
+    house.answer(served)
+    change(served, health_path="/ok")
+    for _ in range(6):
+        house.settle(served)
+        house.answer(served)
+    assert running(house, served) == [2, 2, 2]
+    assert not served.events.filter(reason=Reason.IDLE).exists()
+
+
 def test_a_broken_revision_stops_and_the_old_one_serves(house, served):
     change(served, image="lab/none:9")
     house.settle(served)
@@ -87,6 +102,57 @@ def test_a_broken_revision_stops_and_the_old_one_serves(house, served):
     house.settle(served)
     house.answer(served)
     assert running(house, served) == [1, 1, 1]
+
+
+def woken_with_a_broken_one(house, monkeypatch):
+    """Revision 1 ran, the endpoint sleeps, and a wake starts revision 2, which crashes.
+    Returns the endpoint and what its route said since the crash."""
+    UserFactory(username="alice")
+    endpoint = house.endpoint(min_replicas=0)
+    house.up(endpoint)
+    assert sizing.sleep(endpoint, "alice")
+    house.settle(endpoint)
+    end_all(house, endpoint)
+    assert house.states(endpoint) == []
+    change(endpoint, health_path="/broken")
+    assert sizing.wake(endpoint)
+    assert house.settle(endpoint) == [S.STARTING]
+    said = []
+    apply = house.ingress.apply
+
+    def listen(read):
+        apply(read)
+        said.append(house.ingress.routes[endpoint.name].state)
+
+    monkeypatch.setattr(house.ingress, "apply", listen)
+    (new,) = endpoint.replicas.filter(state=S.STARTING)
+    house.world.crash(new.container_id)
+    house.settle(endpoint)
+    return endpoint, said
+
+
+def test_a_wake_whose_revision_breaks_is_held_for_the_one_that_ran(house, monkeypatch):
+    endpoint, said = woken_with_a_broken_one(house, monkeypatch)
+    end_all(house, endpoint)
+    assert house.states(endpoint) == [S.STARTING]
+    assert endpoint.phase == Phase.STARTING
+    # Who waits at the URL was never turned away.
+    assert set(said) == {"starting"}
+    house.answer(endpoint)
+    assert running(house, endpoint) == [1]
+    # The broken one was not tried again meanwhile.
+    assert list(
+        endpoint.replicas.filter(revision__number=2).values_list("attempt", "state")
+    ) == [(1, S.STOPPED)]
+
+
+def test_who_breaks_with_nothing_to_fall_back_on_turns_requests_away(house):
+    endpoint = house.endpoint(min_replicas=0)
+    house.has_image()
+    house.settle(endpoint)
+    house.world.crash(endpoint.replicas.get().container_id)
+    house.settle(endpoint)
+    assert house.ingress.routes[endpoint.name].state == "failed"
 
 
 def test_trying_again_brings_the_new_one(house, served):
@@ -256,6 +322,26 @@ def test_more_replicas_and_another_container_at_once_on_one_gpu(house):
         end_all(house, endpoint)
         house.answer(endpoint)
     assert running(house, endpoint) == [2]
+
+
+def test_one_that_serves_on_the_gpus_there_are_is_not_rolled_back(house):
+    """Two GPUs, three wanted: the new one settles, and a crash later is a crash."""
+    endpoint = on_gpus(house, 2, replicas=2)
+    services.change(endpoint, "alice", min_replicas=1, max_replicas=3)
+    assert sizing.resize(endpoint, 3, "Busy.")
+    change(endpoint, health_path="/ok")
+    for _ in range(5):
+        house.settle(endpoint)
+        end_all(house, endpoint)
+        house.answer(endpoint)
+    assert running(house, endpoint) == [2, 2]
+    assert house.states(endpoint).count(S.WAITING) == 1
+    assert revisions.wanted(endpoint).settled_at is not None
+    for replica in endpoint.replicas.filter(state=S.READY):
+        house.world.crash(replica.container_id)
+    house.settle(endpoint)
+    assert revisions.wanted(endpoint).failed_at is None
+    assert revisions.serving(endpoint).number == 2
 
 
 def test_whose_turn_it_is_to_give_up_an_old_one_is_called_by_the_sweep(house):

@@ -113,8 +113,12 @@ def test_who_is_idle_says_so_and_who_was_sent_to_sleep_does_not(house):
         ("idle", lambda e: sizing.resize(e, 0, "No requests.", reason=Reason.SLEPT)),
         ("asked", lambda e: sizing.sleep(e, "alice")),
         ("paused", lambda e: wishes.pause(e, "alice")),
+        (
+            "deleted",
+            lambda e: sizing.resize(e, 2, "Busy.") and wishes.delete(e, "alice"),
+        ),
     ):
-        endpoint = house.endpoint(min_replicas=0, idle_timeout=600)
+        endpoint = house.endpoint(min_replicas=0, max_replicas=2, idle_timeout=600)
         house.up(endpoint)
         assert stop(endpoint)
         house.settle(endpoint)
@@ -122,7 +126,12 @@ def test_who_is_idle_says_so_and_who_was_sent_to_sleep_does_not(house):
             e.message
             for e in endpoint.events.filter(reason=Reason.IDLE, replica_id__gt=0)
         ]
-    assert told == {"idle": ["Not needed for 10 min."], "asked": [], "paused": []}
+    assert told == {
+        "idle": ["Not needed for 10 min."],
+        "asked": [],
+        "paused": [],
+        "deleted": [],
+    }
 
 
 def test_a_wake_after_it_was_asked_to_end_starts_another(house):
