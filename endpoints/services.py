@@ -148,11 +148,12 @@ def effect_of(endpoint: Endpoint, **fields: Any) -> str:
     if not changes:
         return "Nothing is changed yet."
     if changes.keys() & HEAVY_FIELDS:
-        then = (
-            "It runs once the endpoint is resumed."
-            if endpoint.paused
-            else "Replicas move over one at a time; the old ones serve until then."
-        )
+        if endpoint.paused:
+            then = "It runs once the endpoint is resumed."
+        elif not endpoint.wanted_count:
+            then = "The next replica that starts runs it."
+        else:
+            then = "Replicas move over one at a time; the old ones serve until then."
         return f"Makes revision {revisions.next_number(endpoint)}. {then}"
     return f"Restarts nothing.{_scale_effect(endpoint, changes)}"
 
@@ -161,6 +162,7 @@ def _scale_effect(endpoint: Endpoint, changes: dict[str, Any]) -> str:
     after = copy(endpoint)
     for name in changes.keys() & SCALE_FIELDS:
         setattr(after, name, changes[name])
+    after.target_count = _target(after)
     more = after.wanted_count - endpoint.wanted_count
     if not more:
         return ""
@@ -181,7 +183,9 @@ def _changes(row: Endpoint, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _target(row: Endpoint) -> int:
-    return min(max(row.target_count, row.min_replicas), row.max_replicas)
+    """The number after a change of the limits: by the minimum in force, so that one
+    that sleeps by its schedule sleeps on."""
+    return min(max(row.target_count, row.minimum), row.max_replicas)
 
 
 def _differs(row: Endpoint, field: str, value: Any) -> bool:

@@ -178,6 +178,21 @@ def test_a_paused_endpoint_moves_later(client, art):
     assert effect(client, min_replicas="2") == "Restarts nothing."
 
 
+def test_what_sleeps_has_nothing_to_move(client, art):
+    Endpoint.objects.update(min_replicas=0, target_count=0)
+    assert effect(client, port="9000") == (
+        "Makes revision 2. The next replica that starts runs it."
+    )
+
+
+def test_what_sleeps_by_its_schedule_sleeps_on(client, art):
+    Endpoint.objects.update(min_replicas=1, minimum_now=0, target_count=0)
+    assert effect(client, min_replicas="2") == "Restarts nothing."
+    client.post(PAGE, shown(client, min_replicas="2"))
+    art.refresh_from_db()
+    assert (art.min_replicas, art.target_count, art.wanted_count) == (2, 0, 0)
+
+
 def test_a_new_container_is_a_revision_by_this_person(client, art):
     answer = client.post(PAGE, shown(client, port="9000"), follow=True)
     revision = art.revisions.get(number=2)
