@@ -146,8 +146,15 @@ def _trouble(facts: Facts, share: Sentence) -> Told | None:
         return share or say("Not answering"), silence, "wait", ()
     if way:
         reason = say(f"Revision {way.number} did not become ready")
-        return share or say("Starting"), reason, "fail", ()
+        return share or say(_at_rest(facts) or "Starting"), reason, "fail", ()
     return None
+
+
+def _at_rest(facts: Facts) -> str:
+    """What it is at while none is wanted; "" while some are."""
+    if facts.endpoint.wanted_count:
+        return ""
+    return "Stopping" if facts.replicas else "Scaled to zero"
 
 
 def _course(facts: Facts, share: Sentence) -> Told:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from replicas.page.facts import Facts, Rollout, Seen
 from replicas.page.remedies import Act, address, edit, remedy
-from replicas.page.telling import LOGS, Readout, post, present, ready_of
+from replicas.page.telling import LOGS, Readout, post, present, ready_of, warm
 from replicas.page.words import Sentence, lasting, left, say
 from replicas.states import ReplicaState
 
@@ -48,13 +48,20 @@ def next_try(facts: Facts, seen: Seen) -> Sentence:
 
 
 def stopped_rollout(facts: Facts, rollout: Rollout) -> Readout:
-    """The wanted revision was given up; the one that ran before serves."""
+    """The wanted revision was given up; the one that ran before serves, or will once
+    a request wakes it."""
     endpoint, tried = facts.endpoint, rollout.failed
     answering = bool(facts.of(ReplicaState.READY))
-    keeps = "keeps serving" if answering else "serves in its place"
+    state, keeps = "starting", "serves in its place"
+    if answering:
+        state, keeps = "ready", "keeps serving"
+    elif not endpoint.wanted_count:
+        state = "stopping" if facts.replicas else "slot"
+        keeps = "will serve in its place"
+    asleep = state == "slot"
     fix = remedy(tried.case(facts.larger), endpoint) if tried else None
     return Readout(
-        "ready" if answering else "starting",
+        state,
         f"Revision {rollout.number} failed",
         f"Revision {rollout.number} did not become ready",
         say(f"Revision {rollout.serving} {keeps}. {rollout.why}".rstrip()),
@@ -70,6 +77,8 @@ def stopped_rollout(facts: Facts, rollout: Rollout) -> Readout:
                     revision=rollout.serving,
                 ),
                 post("try_again", "Try again", "rotate-cw", endpoint),
+                post("wake", "Wake now", "power", endpoint) if asleep else None,
+                warm(endpoint) if asleep else None,
                 timeline_of(tried) if tried else None,
             )
         ),

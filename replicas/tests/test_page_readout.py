@@ -101,6 +101,18 @@ def cases():
         "Revision 3 serves in its place. The registry answered “not found”.",
     )
     yield (
+        "a rollout that stopped, and it sleeps",
+        facts(rollout=STOPPED, min_replicas=0, target_count=0),
+        ("slot", "Revision 4 failed", "Revision 4 did not become ready"),
+        "Revision 3 will serve in its place. The registry answered “not found”.",
+    )
+    yield (
+        "a rollout that stopped, and the last one ends",
+        facts(seen("stopping"), rollout=STOPPED, min_replicas=0, target_count=0),
+        ("stopping", "Revision 4 failed", "Revision 4 did not become ready"),
+        "Revision 3 will serve in its place. The registry answered “not found”.",
+    )
+    yield (
         "a replica that serves failed too: that is worse",
         facts(seen("failed", 1, trouble_text="Gone"), rollout=STOPPED, revision=3),
         ("failed", "Failed", "The replica failed"),
@@ -382,3 +394,11 @@ def test_progress_of_an_earlier_state_is_not_told():
 )
 def test_the_percent_stands_under_the_bubble(whole, part):
     assert rest(whole) == part
+
+
+def test_after_a_stopped_rollout_a_sleeping_one_can_be_woken_and_kept_warm():
+    asleep = facts(rollout=STOPPED, min_replicas=0, target_count=0)
+    keys = [act.key for act in readout(asleep).acts]
+    assert keys == ["edit", "roll-back", "try-again", "wake", "warm"]
+    for up in (facts(rollout=STOPPED), facts(seen("starting"), rollout=STOPPED)):
+        assert not {"wake", "warm"} & {act.key for act in readout(up).acts}

@@ -9,6 +9,7 @@ from replicas.fragments import sparks
 from replicas.fragments.sparks import traffic_of
 from replicas.metrics.point import Point
 from replicas.page import listing
+from replicas.page.facts import Rollout
 from replicas.page.sparks import Traffic, traffic
 from replicas.templatetags.sentences import spark
 from replicas.tests.page_facts import ago, facts, seen, text
@@ -53,6 +54,29 @@ BUSY = Traffic(NONE, "58 a minute", "p95 1.9 s")
 def test_the_end_of_a_row(known, told, aside, slow):
     row = listing.line(known, traffic=told)
     assert (text(row.aside), row.slow) == (aside, slow)
+
+
+GIVEN_UP = Rollout(4, pk=4, stopped=True, serving=3)
+ASLEEP = {"min_replicas": 0, "target_count": 0}
+
+
+@pytest.mark.parametrize(
+    ("known", "word"),
+    [
+        (facts(rollout=GIVEN_UP, **ASLEEP), "Scaled to zero"),
+        (facts(seen("stopping"), rollout=GIVEN_UP, **ASLEEP), "Stopping"),
+        (facts(seen("starting"), rollout=GIVEN_UP), "Starting"),
+        (facts(rollout=GIVEN_UP), "Starting"),
+        (facts(seen("ready"), rollout=GIVEN_UP), "1 of 1 ready"),
+    ],
+)
+def test_a_row_whose_revision_was_given_up(known, word):
+    row = listing.line(known)
+    assert (text(row.word), text(row.reason), row.tone) == (
+        word,
+        "Revision 4 did not become ready",
+        "fail",
+    )
 
 
 def test_the_picture_says_its_peak():
