@@ -25,7 +25,7 @@ _FRESH = timedelta(seconds=4)
 
 
 class StaysAwake(Exception):
-    """It may not sleep now; the text says why, and what to do."""
+    """It cannot be put to sleep now; the text says why, and what to do."""
 
 
 def resize(
@@ -88,7 +88,8 @@ def _just_knocked(endpoint: Endpoint, now: datetime) -> bool:
     """Nothing would be written for this request: most of a hundred that wait."""
     row = Endpoint.objects.get(pk=endpoint.pk)
     last = row.last_request_at
-    return bool(row.wanted_count and last and now - last < _FRESH)
+    # A time to come is one of a clock that was put back.
+    return bool(row.wanted_count and last and last <= now < last + _FRESH)
 
 
 def sleep(endpoint: Endpoint, actor: str) -> bool:
@@ -98,6 +99,9 @@ def sleep(endpoint: Endpoint, actor: str) -> bool:
     """
     with transaction.atomic():
         row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        if row.paused:
+            msg = "It is paused and runs nothing. Resume it to let requests wake it."
+            raise StaysAwake(msg)
         if not row.wanted_count:
             return False
         if row.minimum:
@@ -117,7 +121,7 @@ def _why_awake(row: Endpoint, now: datetime) -> str:
     force = minimum_of(row, now)
     if force.minimum:
         return (
-            f"Its schedule keeps {_replicas(force.minimum)}{_until(row, force, now)}. "
+            f"Its schedule keeps {_kept(row, force.minimum)}{_until(row, force, now)}. "
             "Change the schedule to let it sleep."
         )
     return (
@@ -212,7 +216,7 @@ def enforce_minimum(endpoint: Endpoint, force: InForce) -> bool:
             return False
         if row.wanted_count != before:
             until = _until(row, force, timezone.now())
-            text = f"The schedule keeps {_replicas(row.minimum)}{until}."
+            text = f"The schedule keeps {_kept(row, row.minimum)}{until}."
             data = {"old": before, "new": row.wanted_count}
             timeline.record(row, Reason.RESIZED, text, data=data)
             signals.announce(row.pk)
@@ -241,6 +245,11 @@ def _clock(row: Endpoint, moment: datetime, now: datetime) -> str:
     if local.date() == now.astimezone(zone).date():
         return f"{local:%H:%M}"
     return f"{local:%H:%M} on {local.day} {local:%B}"
+
+
+def _kept(row: Endpoint, minimum: int) -> str:
+    """So many of its replicas; a schedule may be older than a lower maximum."""
+    return _replicas(min(minimum, row.max_replicas))
 
 
 def _replicas(count: int) -> str:

@@ -133,6 +133,14 @@ def test_what_may_not_run_is_not_woken(cold, state, rung):
     assert rung == []
 
 
+def test_a_clock_that_was_put_back_hides_no_request(cold):
+    sizing.wake(cold)
+    ahead = fresh(cold).last_request_at + timedelta(hours=2)
+    Endpoint.objects.filter(pk=cold.pk).update(last_request_at=ahead)
+    sizing.wake(cold)
+    assert fresh(cold).last_request_at < ahead
+
+
 # --- sleep -------------------------------------------------------------------------
 def test_sleep_now(warm, rung, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
@@ -157,6 +165,25 @@ def test_a_schedule_keeps_it_awake(warm):
     assert str(said.value) == (
         "Its schedule keeps 2 replicas. Change the schedule to let it sleep."
     )
+
+
+def test_a_schedule_above_the_maximum_keeps_no_more_than_that(cold):
+    """It is older than the maximum of today."""
+    sizing.set_schedule(cold, [Window(ALL_DAYS, time(0), time(0), 9)], "", "alice")
+    assert fresh(cold).wanted_count == 3
+    with pytest.raises(StaysAwake, match="Its schedule keeps 3 replicas"):
+        sizing.sleep(cold, "alice")
+    Endpoint.objects.filter(pk=cold.pk).update(minimum_now=None, target_count=0)
+    sizing.enforce_minimum(fresh(cold), InForce(9, None))
+    assert cold.events.get(reason=Reason.RESIZED).message == (
+        "The schedule keeps 3 replicas."
+    )
+
+
+def test_what_is_paused_says_so(warm):
+    services.pause(warm, "alice")
+    with pytest.raises(StaysAwake, match="It is paused and runs nothing"):
+        sizing.sleep(warm, "alice")
 
 
 def test_being_kept_warm_keeps_it_awake(warm):

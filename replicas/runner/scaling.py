@@ -7,7 +7,6 @@ import logging
 
 from django.utils import timezone
 
-from endpoints.ingress.base import IngressUnreachable
 from replicas.runner.looking import look
 from replicas.runner.threads import in_thread
 from replicas.scaling.scaler import Scaler
@@ -38,15 +37,12 @@ class Autoscaler:
         """Decide once. Never raises: the next second comes."""
         try:
             changed = await in_thread(self._scaler.tick, timezone.now())
-            self._blind = False
-        except IngressUnreachable:
-            if not self._blind:
-                log.warning("The ingress does not answer: numbers of replicas stay")
-            self._blind = True
-            return
         except Exception:
             log.exception("traffic could not be followed")
             return
+        if self._scaler.blind and not self._blind:
+            log.warning("The ingress does not answer: numbers of replicas stay")
+        self._blind = self._scaler.blind
         for endpoint_id in set(changed):
             task = asyncio.create_task(look(endpoint_id))
             self._looks.add(task)

@@ -2,97 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Q
 from redis.exceptions import RedisError
 
 from endpoints import sizing
 from endpoints.ingress import get_ingress
-from endpoints.ingress.base import Traffic
+from endpoints.ingress.base import IngressUnreachable, Traffic
 from endpoints.models import Endpoint
 from endpoints.schedule import InForce
 from endpoints.steps import Reason
 from replicas import lock
 from replicas.models import Replica
 from replicas.progress import duration
-from replicas.scaling.policy import Decision, Policy, Seen
+from replicas.scaling.idle import Crew, Memory, is_idle
+from replicas.scaling.policy import Decision, Seen
 from replicas.states import ReplicaState as S
+
+log = logging.getLogger(__name__)
 
 # How old `last_request_at` may be while requests go on: as much as a worker that dies
 # forgets.
 _WRITE_EVERY = timedelta(seconds=10)
 _NONE = Traffic(0, 0)
-_SERVING = (S.READY, S.UNHEALTHY)
-
-
-@dataclass
-class Crew:
-    """An endpoint's replicas that are to serve, now or soon.
-
-    coming: some are on their way up and have not failed yet. begun: since when the
-    newest could have had a request.
-    """
-
-    ready: int = 0
-    coming: bool = False
-    begun: datetime | None = None
-
-    def add(
-        self, state: str, attempt: int, made: datetime, ready: datetime | None
-    ) -> None:
-        self.ready += state == S.READY
-        self.coming |= attempt == 1 and state not in (*_SERVING, S.FAILED)
-        # A container that came back after a crash is no news for the idle timeout.
-        begun = ready if ready and attempt == 1 else made
-        self.begun = begun if self.begun is None else max(self.begun, begun)
-
-
-@dataclass
-class Memory:
-    """What was seen of an endpoint. requests: its counter; None before the first."""
-
-    policy: Policy = field(default_factory=Policy)
-    requests: int | None = None
-    used_at: datetime | None = None
 
 
 @dataclass
 class _Plan:
+    """What was worked out `at` this time, for an endpoint with this `key`."""
+
     key: tuple[object, ...]
     force: InForce
+    at: datetime
+
+    def holds(self, now: datetime) -> bool:
+        """Not after the next change, nor on a clock that was put back."""
+        until = self.force.until
+        return self.at <= now and (until is None or now < until)
 
 
 class Scaler:
-    """One for each worker; two beside each other do no harm."""
+    """One for each worker; two beside each other do no harm.
 
-    def __init__(self) -> None:
+    blind: whether the ingress did not answer at the last tick; only schedules were
+    followed then. clock: seconds that nobody puts back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.blind = False
+        self._clock = clock
         self._known: dict[int, Memory] = {}
         self._minimums: dict[int, _Plan] = {}
+        self._troubled: set[tuple[int, type[Exception]]] = set()
 
     def tick(self, now: datetime) -> list[int]:
-        """Decide for all. Returns endpoints to look at now.
-
-        Raises IngressUnreachable: without its numbers nothing is decided.
-        """
-        traffic = get_ingress().traffic()
+        """Decide for all. Returns endpoints to look at now."""
         changed = self._keep_minimums(now)
+        try:
+            traffic = get_ingress().traffic()
+            self.blind = False
+        except IngressUnreachable:
+            self.blind = True
+            return changed
         endpoints = _in_play(traffic)
         crews = _crews(endpoints)
+        queued = _queued(endpoints, traffic)
         for endpoint in endpoints:
             seen = traffic.get(endpoint.name, _NONE)
             memory = self._known.setdefault(endpoint.pk, Memory())
-            _note_use(memory, endpoint, seen, now)
+            memory.note(endpoint, seen, now)
             crew = crews.get(endpoint.pk, Crew())
-            if self._decide(endpoint, memory, seen, crew, now):
-                changed.append(endpoint.pk)
+            with self._apart(endpoint):
+                if self._decide(endpoint, memory, seen, crew, queued, now):
+                    changed.append(endpoint.pk)
         self._forget({endpoint.pk for endpoint in endpoints})
-        self._write_use(endpoints, traffic)
+        self._write_use(endpoints, now)
         return changed
 
     # -- one endpoint ----------------------------------------------------------------
+
+    @contextmanager
+    def _apart(self, endpoint: Endpoint) -> Iterator[None]:
+        """What goes wrong for one is no trouble of the others; it is said once."""
+        try:
+            yield
+        except IngressUnreachable:
+            pass  # gone since the tick began: said at the next one
+        except Exception as error:
+            trouble = (endpoint.pk, type(error))
+            if trouble not in self._troubled:
+                log.exception("%s: its number of replicas stays", endpoint.name)
+            self._troubled.add(trouble)
 
     def _decide(
         self,
@@ -100,22 +107,24 @@ class Scaler:
         memory: Memory,
         traffic: Traffic,
         crew: Crew,
+        queued: Mapping[str, int],
         now: datetime,
     ) -> bool:
         if not endpoint.wanted_count:
             # The ingress knocks for requests that wait; here is what a knock missed.
-            return bool(traffic.in_flight) and sizing.wake(endpoint)
+            # What is open at a replica that ends is let finish, and wakes nothing.
+            return bool(queued.get(endpoint.name)) and sizing.wake(endpoint)
         seen = Seen(
             in_flight=traffic.in_flight,
             wanted=endpoint.wanted_count,
             ready=crew.ready,
             minimum=endpoint.minimum,
-            maximum=endpoint.max_replicas,
+            maximum=_most(endpoint),
             target=max(endpoint.concurrency, 1),
             idle_timeout=endpoint.idle_timeout,
-            idle=_is_idle(endpoint, memory, traffic, crew, now),
+            idle=is_idle(endpoint, memory, traffic, crew, now),
         )
-        decision = memory.policy.look(now.timestamp(), seen)
+        decision = memory.policy.look(self._clock(), seen)
         if decision.count == seen.wanted:
             return False
         if decision.count == 0:
@@ -136,11 +145,12 @@ class Scaler:
         rows = Endpoint.objects.alive().filter(told | Q(windows__isnull=False))
         listed = list(rows.distinct().prefetch_related("windows"))
         for endpoint in listed:
-            force = self._force(endpoint, now)
-            if force.minimum != endpoint.minimum_now and sizing.enforce_minimum(
-                endpoint, force
-            ):
-                changed.append(endpoint.pk)
+            with self._apart(endpoint):
+                force = self._force(endpoint, now)
+                if force.minimum != endpoint.minimum_now and sizing.enforce_minimum(
+                    endpoint, force
+                ):
+                    changed.append(endpoint.pk)
         for pk in self._minimums.keys() - {endpoint.pk for endpoint in listed}:
             del self._minimums[pk]
         return changed
@@ -154,8 +164,8 @@ class Scaler:
             tuple(sizing.windows_of(endpoint)),
         )
         plan = self._minimums.get(endpoint.pk)
-        if plan is None or plan.key != key or _over(plan.force, now):
-            plan = _Plan(key, sizing.minimum_of(endpoint, now))
+        if plan is None or plan.key != key or not plan.holds(now):
+            plan = _Plan(key, sizing.minimum_of(endpoint, now), now)
             self._minimums[endpoint.pk] = plan
         return plan.force
 
@@ -163,25 +173,47 @@ class Scaler:
         for pk in self._known.keys() - kept:
             del self._known[pk]
 
-    def _write_use(
-        self, endpoints: Iterable[Endpoint], traffic: Mapping[str, Traffic]
-    ) -> None:
+    def _write_use(self, endpoints: Iterable[Endpoint], now: datetime) -> None:
         """Keep when each was used last, so that a new worker knows."""
         used: dict[datetime, list[int]] = {}
         for endpoint in endpoints:
             at = self._known[endpoint.pk].used_at
-            kept = endpoint.last_request_at
-            if at is None or (kept is not None and at <= kept):
-                continue
-            over = not traffic.get(endpoint.name, _NONE).in_flight
-            if over or kept is None or at - kept >= _WRITE_EVERY:
+            if at is not None and _is_news(at, endpoint.last_request_at, now):
                 used.setdefault(at, []).append(endpoint.pk)
         for at, pks in used.items():
             Endpoint.objects.filter(pk__in=pks).update(last_request_at=at)
 
 
-def _over(force: InForce, now: datetime) -> bool:
-    return force.until is not None and force.until <= now
+def _is_news(at: datetime, kept: datetime | None, now: datetime) -> bool:
+    """Whether to write `at`: now and then while requests go on, once when they end."""
+    if kept is None or kept > now:
+        return True
+    return at > kept and (at - kept >= _WRITE_EVERY or now - at >= _WRITE_EVERY)
+
+
+def _queued(
+    endpoints: Iterable[Endpoint], traffic: Mapping[str, Traffic]
+) -> Mapping[str, int]:
+    """Who waits for a replica, by endpoint; asked only where somebody sleeps."""
+    if not any(
+        traffic.get(endpoint.name, _NONE).in_flight
+        for endpoint in endpoints
+        if not endpoint.wanted_count
+    ):
+        return {}
+    try:
+        return get_ingress().waiting()
+    except IngressUnreachable:
+        return {}
+
+
+def _most(endpoint: Endpoint) -> int:
+    """Its maximum, as far as the ingress has room for one endpoint's replicas.
+
+    A minimum beyond that is what somebody asked for, and stays.
+    """
+    room = min(endpoint.max_replicas, settings.ALIGHT_INGRESS_SERVERS)
+    return max(room, min(endpoint.minimum, endpoint.max_replicas))
 
 
 def _in_play(traffic: Mapping[str, Traffic]) -> list[Endpoint]:
@@ -197,32 +229,10 @@ def _crews(endpoints: Iterable[Endpoint]) -> dict[int, Crew]:
     rows = rows.filter(endpoint__in=[endpoint.pk for endpoint in endpoints])
     crews: dict[int, Crew] = {}
     columns = ("endpoint_id", "state", "attempt", "created_at", "ready_at")
-    for endpoint_id, *facts in rows.values_list(*columns):
+    more = ("since", "started_at")
+    for endpoint_id, *facts in rows.values_list(*columns, *more):
         crews.setdefault(endpoint_id, Crew()).add(*facts)
     return crews
-
-
-def _note_use(memory: Memory, row: Endpoint, seen: Traffic, now: datetime) -> None:
-    # A counter that began anew has another number too, unless nobody came.
-    new = memory.requests is not None and seen.requests != memory.requests
-    if seen.in_flight or (new and seen.requests):
-        memory.used_at = now
-    elif row.last_request_at and (
-        memory.used_at is None or row.last_request_at > memory.used_at
-    ):
-        memory.used_at = row.last_request_at
-    memory.requests = seen.requests
-
-
-def _is_idle(
-    endpoint: Endpoint, memory: Memory, seen: Traffic, crew: Crew, now: datetime
-) -> bool:
-    if seen.in_flight or crew.coming:
-        return False
-    known = [at for at in (memory.used_at, crew.begun) if at is not None]
-    # One that has no replica yet is about to get one.
-    since = max(known) if crew.begun else now
-    return now - since >= timedelta(seconds=endpoint.idle_timeout)
 
 
 def _stop_last(endpoint: Endpoint, before: Traffic) -> bool:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from endpoints import services, sizing
-from endpoints.ingress.base import IngressUnreachable, Traffic
+from endpoints.ingress.base import Traffic
 from endpoints.models import Endpoint
 from endpoints.schedule import ALL_DAYS, Window
 from endpoints.steps import Reason
@@ -29,8 +29,13 @@ class Clocked:
         self.house = House(monkeypatch)
         self.ingress = self.house.ingress
         monkeypatch.setattr("replicas.scaling.scaler.get_ingress", lambda: self.ingress)
-        self.scaler = Scaler()
+        self.anew()
         self.now = datetime.now(UTC)
+
+    def anew(self):
+        """Another worker; seconds pass as the test says, whatever the wall shows."""
+        self.passed = 0
+        self.scaler = Scaler(clock=lambda: self.passed)
 
     def made(self, **fields):
         usual = {"min_replicas": 0, "max_replicas": 8, "concurrency": 5}
@@ -48,6 +53,7 @@ class Clocked:
         found = []
         for _ in range(0, seconds, beat):
             self.now += timedelta(seconds=beat)
+            self.passed += beat
             looks = self.scaler.tick(self.now)
             for endpoint in Endpoint.objects.filter(pk__in=looks):
                 self.house.settle(endpoint)
@@ -161,7 +167,7 @@ def test_a_counter_that_began_anew_is_no_request(clocked):
     clocked.end(endpoint, clocked.begin(endpoint))
     clocked.run(20, beat=10)
     clocked.ingress._requests.clear()
-    clocked.run(12)
+    clocked.run(22)
     assert wanted(endpoint) == 0
 
 
@@ -250,11 +256,136 @@ def test_a_knock_that_was_lost(clocked, monkeypatch):
     endpoint = clocked.made(target_count=0)
     clocked.house.settle(endpoint)
     seen = {endpoint.name: Traffic(3, 3)}
+    clocked.ingress.queued[endpoint.name] = 3
     monkeypatch.setattr(clocked.ingress, "traffic", lambda: seen)
     assert clocked.run(1) == [endpoint.pk]
     assert wanted(endpoint) == 1
     assert clocked.run(30) == []
     assert [reason for reason, *_ in told(endpoint)] == [Reason.WOKEN]
+
+
+def test_what_is_open_at_a_replica_that_ends_wakes_nothing(clocked, monkeypatch):
+    """A socket lasts longer than "Sleep now"; only who waits for a replica counts."""
+    endpoint = clocked.up(idle_timeout=30)
+    clocked.begin(endpoint)
+    clocked.run(2)
+    assert sizing.sleep(endpoint, "alice")
+    clocked.house.settle(endpoint)
+    assert clocked.run(20) == []
+    assert wanted(endpoint) == 0
+    assert clocked.house.states(endpoint) == [S.STOPPING]
+    clocked.ingress.queued[endpoint.name] = 1
+    assert clocked.run(1) == [endpoint.pk]
+    assert wanted(endpoint) == 1
+
+
+def test_who_waits_is_asked_only_where_somebody_sleeps(clocked, monkeypatch):
+    asked = []
+    monkeypatch.setattr(clocked.ingress, "waiting", lambda: asked.append(1) or {})
+    awake = clocked.up(name="awake")
+    clocked.begin(awake)
+    clocked.run(3)
+    assert asked == []
+    for name in ("one", "other"):
+        ending = clocked.up(name=name)
+        clocked.begin(ending)
+        sizing.sleep(ending, "alice")
+    clocked.run(1)
+    assert asked == [1]
+
+
+def test_one_that_is_woken_while_it_ends_has_its_idle_timeout(clocked):
+    endpoint = clocked.up(idle_timeout=30)
+    Replica.objects.update(ready_at=clocked.now - timedelta(hours=1))
+    keys = clocked.begin(endpoint)
+    clocked.run(2)
+    sizing.sleep(endpoint, "alice")
+    clocked.run(1)
+    clocked.end(endpoint, keys)
+    clocked.now += timedelta(hours=1)
+    sizing.wake(endpoint, "alice")
+    clocked.run(29)
+    assert wanted(endpoint) == 1
+    clocked.run(3)
+    assert wanted(endpoint) == 0
+
+
+# --- what nobody could use yet -------------------------------------------------------
+def test_without_an_idle_timeout_a_start_is_still_waited_for(clocked):
+    endpoint = clocked.made(idle_timeout=0)
+    assert clocked.run(1) == []
+    assert wanted(endpoint) == 1
+    clocked.house.up(endpoint)
+    clocked.now = Replica.objects.get().ready_at
+    clocked.run(9)
+    assert wanted(endpoint) == 1
+    clocked.run(2)
+    assert wanted(endpoint) == 0
+
+
+def test_who_waits_for_hardware_for_ever_lets_it_sleep(clocked):
+    endpoint = clocked.made(idle_timeout=30)
+    clocked.house.settle(endpoint)
+    Replica.objects.update(state=S.WAITING)
+    clocked.run(25)
+    assert wanted(endpoint) == 1
+    clocked.run(8)
+    assert wanted(endpoint) == 0
+
+
+def test_who_is_waited_for_goes_on_waiting_for_hardware(clocked, monkeypatch):
+    endpoint = clocked.made(idle_timeout=30)
+    clocked.house.settle(endpoint)
+    Replica.objects.update(state=S.WAITING)
+    seen = {endpoint.name: Traffic(1, 1)}
+    monkeypatch.setattr(clocked.ingress, "traffic", lambda: seen)
+    clocked.run(300, beat=10)
+    assert wanted(endpoint) == 1
+
+
+def test_an_image_has_half_an_hour_whatever_the_idle_timeout(clocked):
+    endpoint = clocked.made(idle_timeout=30)
+    clocked.house.settle(endpoint)
+    assert clocked.house.states(endpoint) == [S.PULLING]
+    clocked.run(1740, beat=60)
+    assert wanted(endpoint) == 1
+    clocked.run(120, beat=20)
+    assert wanted(endpoint) == 0
+
+
+def test_a_second_try_has_its_start_timeout(clocked):
+    endpoint = clocked.made(idle_timeout=30, start_timeout=120)
+    clocked.house.has_image()
+    clocked.house.settle(endpoint)
+    Replica.objects.update(attempt=2, created_at=clocked.now - timedelta(hours=1))
+    clocked.run(110, beat=10)
+    assert wanted(endpoint) == 1
+    clocked.run(20, beat=5)
+    assert wanted(endpoint) == 0
+
+
+# --- clocks -------------------------------------------------------------------------
+def test_a_clock_that_was_put_back_stops_no_following(clocked):
+    endpoint = clocked.up(min_replicas=1)
+    clocked.run(10)
+    clocked.now -= timedelta(hours=2)
+    clocked.begin(endpoint, 23)
+    clocked.run(10)
+    assert wanted(endpoint) == 5
+
+
+def test_a_clock_that_was_put_back_keeps_nothing_awake(clocked):
+    endpoint = clocked.up(idle_timeout=30)
+    clocked.run(1)
+    clocked.end(endpoint, clocked.begin(endpoint))
+    clocked.run(15)
+    clocked.now -= timedelta(hours=2)
+    clocked.run(28)
+    assert wanted(endpoint) == 1
+    endpoint.refresh_from_db()
+    assert endpoint.last_request_at <= clocked.now
+    clocked.run(4)
+    assert wanted(endpoint) == 0
 
 
 # --- what a new worker knows --------------------------------------------------------
@@ -263,11 +394,52 @@ def test_a_new_worker_knows_when_it_was_used_last(clocked):
     clocked.run(1)
     clocked.end(endpoint, clocked.begin(endpoint))
     clocked.run(40)
-    clocked.scaler = Scaler()
+    clocked.anew()
+    # The ingress began anew too: its counter tells nothing.
+    clocked.ingress._requests.clear()
     clocked.run(10)
     assert wanted(endpoint) == 1
     clocked.run(11)
     assert wanted(endpoint) == 0
+
+
+def test_a_worker_that_was_away_stops_nothing_that_was_used_meanwhile(clocked):
+    endpoint = clocked.up(idle_timeout=30)
+    clocked.end(endpoint, clocked.begin(endpoint))
+    # Long ago, as far as anybody wrote; the counter says that somebody came since.
+    clocked.now += timedelta(hours=1)
+    Endpoint.objects.update(last_request_at=clocked.now - timedelta(minutes=50))
+    clocked.run(29)
+    assert wanted(endpoint) == 1
+    clocked.run(4)
+    assert wanted(endpoint) == 0
+
+
+def test_what_nobody_wrote_of_is_not_old(clocked):
+    endpoint = clocked.up(idle_timeout=30)
+    clocked.now += timedelta(hours=1)
+    clocked.run(29)
+    assert wanted(endpoint) == 1
+    endpoint.refresh_from_db()
+    assert endpoint.last_request_at is None  # nobody has asked
+    clocked.run(4)
+    assert wanted(endpoint) == 0
+
+
+def test_short_requests_are_written_seldom_too(clocked):
+    endpoint = clocked.up()
+    written = set()
+    for _ in range(30):
+        clocked.end(endpoint, clocked.begin(endpoint))
+        clocked.run(1)
+        endpoint.refresh_from_db()
+        written.add(endpoint.last_request_at)
+    last = clocked.now
+    assert len(written - {None}) <= 4
+    # The last of them is written when nobody comes any more.
+    clocked.run(12)
+    endpoint.refresh_from_db()
+    assert endpoint.last_request_at == last
 
 
 def test_use_is_written_seldom(clocked, django_assert_max_num_queries):
@@ -345,13 +517,61 @@ def test_a_schedule_is_worked_out_once(clocked, monkeypatch):
     assert len(asked) == 1
 
 
+# --- numbers that do not fit ---------------------------------------------------------
+def test_there_are_no_more_than_the_ingress_takes(clocked, settings):
+    settings.ALIGHT_INGRESS_SERVERS = 3
+    endpoint = clocked.up(min_replicas=1, max_replicas=8)
+    clocked.begin(endpoint, 100)
+    clocked.run(20)
+    assert wanted(endpoint) == 3
+
+
+def test_a_minimum_above_what_the_ingress_takes_is_not_fought(clocked, settings):
+    settings.ALIGHT_INGRESS_SERVERS = 1
+    endpoint = clocked.up(min_replicas=2, max_replicas=8, target_count=2)
+    assert clocked.run(20) == []
+    assert told(endpoint) == []
+
+
 # --- troubles -----------------------------------------------------------------------
 def test_without_the_ingress_nothing_is_decided(clocked):
     endpoint = clocked.up(idle_timeout=10)
     clocked.ingress.reachable = False
-    with pytest.raises(IngressUnreachable):
-        clocked.run(1)
+    assert clocked.run(20) == []
     assert wanted(endpoint) == 1
+
+
+def test_without_the_ingress_a_schedule_begins(clocked):
+    clocked.now = datetime(2026, 11, 20, 7, 59, 59, tzinfo=UTC)
+    endpoint = clocked.made(target_count=0)
+    endpoint.windows.create(days=ALL_DAYS, begins=time(8), ends=time(9), min_replicas=2)
+    clocked.ingress.reachable = False
+    assert clocked.scaler.tick(clocked.now + timedelta(seconds=1)) == [endpoint.pk]
+    assert wanted(endpoint) == 2
+
+
+def test_the_trouble_of_one_is_none_of_the_others(clocked, caplog, monkeypatch):
+    """A zone that is no longer known, and a decision that cannot be carried out."""
+    lost = clocked.made(name="lost", schedule_zone="Mars/Base", target_count=0)
+    lost.windows.create(days=ALL_DAYS, begins=time(12), ends=time(12), min_replicas=1)
+    broken = clocked.up(name="broken", min_replicas=1)
+    other = clocked.up(name="other", min_replicas=1)
+    clocked.begin(broken, 23)
+    clocked.begin(other, 23)
+    really = sizing.resize
+
+    def resize(endpoint, *args, **more):
+        if endpoint.name == "broken":
+            msg = "no"
+            raise RuntimeError(msg)
+        return really(endpoint, *args, **more)
+
+    monkeypatch.setattr("replicas.scaling.scaler.sizing.resize", resize)
+    clocked.run(10)
+    assert wanted(other) == 5
+    assert wanted(broken) == 1
+    assert caplog.text.count("lost: its number of replicas stays") == 1
+    assert caplog.text.count("broken: its number of replicas stays") == 1
 
 
 async def test_the_runner_says_once_that_it_sees_nothing(clocked, caplog):

@@ -4,6 +4,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from endpoints import sizing
 from endpoints.steps import Reason
 from endpoints.tests.factories import EndpointFactory
 from replicas.page.facts import Usual
@@ -175,6 +176,32 @@ def test_many_who_wait_cost_as_much_as_one(asked, django_assert_max_num_queries)
         first = asked().json()
     with django_assert_max_num_queries(0):
         assert asked().json() == first
+
+
+@pytest.mark.django_db
+def test_who_waits_wakes_what_went_to_sleep_under_them(asked, monkeypatch):
+    art = EndpointFactory(name="art", phase="idle", **ZERO)
+    woken = []
+    really = sizing.wake
+    monkeypatch.setattr(
+        "replicas.views.waiting.sizing.wake", lambda e: woken.append(1) or really(e)
+    )
+    assert {asked().json()["state"] for _ in range(5)} == {"idle"}
+    assert woken == [1]
+    art.refresh_from_db()
+    assert art.wanted_count == 1
+    assert art.events.get().reason == Reason.WOKEN
+    cache.clear()
+    assert asked().json()["state"] == "starting"
+    assert woken == [1]
+
+
+@pytest.mark.django_db
+def test_who_may_not_call_wakes_nothing(asked):
+    art = EndpointFactory(name="art", phase="idle", **ZERO)
+    assert asked(grant="").status_code == 401
+    art.refresh_from_db()
+    assert art.wanted_count == 0
 
 
 @pytest.mark.django_db

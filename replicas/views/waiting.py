@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_GET
 
+from endpoints import sizing
 from endpoints.models import Endpoint
 from endpoints.views.edge import may_call, on_the_edge
 from replicas.fragments.endpoint import waiting_context
@@ -20,7 +21,10 @@ _FRESH = 1
 @require_GET
 @on_the_edge
 def start(request: HttpRequest, name: str) -> JsonResponse:
-    """`{"state", "title", "detail", "progress"}`, see replicas/page/starting.py."""
+    """`{"state", "title", "detail", "progress"}`, see replicas/page/starting.py.
+
+    Whoever looks waits: an endpoint that sleeps is woken for them.
+    """
     if not may_call(request):
         return _refused(401, "unauthorized", "Only who may call it is told.", name)
     told = cache.get_or_set(f"waiting:{name}", lambda: _told(name), _FRESH)
@@ -31,7 +35,16 @@ def start(request: HttpRequest, name: str) -> JsonResponse:
 
 def _told(name: str) -> dict[str, Any] | None:
     endpoint = Endpoint.objects.select_related("tier").filter(name=name).first()
-    return asdict(waiting_context(endpoint)["start"]) if endpoint else None
+    if endpoint is None:
+        return None
+    said = waiting_context(endpoint)["start"]
+    if said.state == "idle":
+        # The page was a request once: it went to sleep again under those who wait.
+        try:
+            sizing.wake(endpoint)
+        except Endpoint.DoesNotExist:
+            return None
+    return asdict(said)
 
 
 def _refused(status: int, code: str, message: str, name: str) -> JsonResponse:
