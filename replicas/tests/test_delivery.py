@@ -550,3 +550,13 @@ async def test_of_two_looks_the_newer_is_followed_last(monkeypatch):
     release.set()
     await asyncio.gather(*sweeps)
     assert followed == [{}, newer]
+
+
+@in_threads
+async def test_a_large_answer_is_kept_whole(ingress, art):
+    body = bytes(range(256)) * (5 << 12) + b"end"
+    ingress.answers = [web.Response(body=body)]
+    async with working():
+        one = await finished(await asend(art))
+    assert (one.state, one.answer_bytes) == ("completed", len(body))
+    assert asynchronous.answer_file(one.pk).read_bytes() == body
