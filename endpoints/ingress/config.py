@@ -95,11 +95,9 @@ defaults base
   option abortonclose
   option http-restrict-req-hdr-names delete
   option forwardfor
-  # Only a connection that was refused is tried again: nothing was sent on it. Every
-  # other try waits a second first: a replica that just ended has no open requests, so
-  # the line goes on choosing it until it is taken out.
-  option redispatch 2
-  retries 6
+  # Only a connection that was refused is tried again: nothing was sent on it.
+  option redispatch 1
+  retries 4
   retry-on conn-failure
   http-reuse safe
   # A peer that vanished without a word is found out, also on an idle websocket.
@@ -156,6 +154,10 @@ defaults slots from base
   # An unused connection to a replica is closed here within a second, so that no request
   # is sent on one that the app is just closing (uvicorn does after 5 s).
   default-server pool-purge-delay 200ms
+  # One that refuses a connection is out at once, before the worker knows: having no open
+  # requests it would draw all others to itself. A connection each so often finds it again.
+  default-server check inter 30s fastinter 500ms downinter 500ms fall 2 rise 1
+  default-server observe layer4 error-limit 1 on-error mark-down
 """
 
 

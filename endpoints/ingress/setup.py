@@ -69,7 +69,9 @@ def setup_from_settings() -> Setup:
         slots=settings.ALIGHT_INGRESS_SLOTS,
         servers=settings.ALIGHT_INGRESS_SERVERS,
         threads=min(4, os.cpu_count() or 1),
-        connections=possible_connections(),
+        connections=possible_connections(
+            settings.ALIGHT_INGRESS_SLOTS * settings.ALIGHT_INGRESS_SERVERS
+        ),
     )
 
 
@@ -81,12 +83,16 @@ def usable(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(a for a in addresses if ":" not in a or _has_ipv6(a))
 
 
-def possible_connections() -> int:
-    """What the limit on descriptors has room for; above it HAProxy does not start."""
+def possible_connections(servers: int = 0) -> int:
+    """What the limit on descriptors has room for; above it HAProxy does not start.
+
+    servers: places for replicas in all, for each of which HAProxy sets one aside.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most == resource.RLIM_INFINITY:
         return _MOST_CONNECTIONS
-    return max(100, min(_MOST_CONNECTIONS, (most - _RESERVED_DESCRIPTORS) // 2))
+    room = most - _RESERVED_DESCRIPTORS - servers
+    return max(100, min(_MOST_CONNECTIONS, room // 2))
 
 
 def _has_ipv6(address: str) -> bool:
