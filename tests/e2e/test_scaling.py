@@ -194,11 +194,6 @@ def test_10000_requests_while_replicas_come_go_crash_and_drain(api, serving, con
     assert others == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="When the others are full, HAProxy tries a dead replica thrice within "
-    "milliseconds, and answers 503: docs/known-gaps.md",
-)
 def test_a_crash_costs_only_those_who_were_there(api, serving):
     url = serving("crashing", scale_to_zero=600, max_replicas=3)
     with Quick(url, clients=16, at_least=500) as load:
