@@ -154,8 +154,9 @@ defaults slots from base
   # An unused connection to a replica is closed here within a second, so that no request
   # is sent on one that the app is just closing (uvicorn does after 5 s).
   default-server pool-purge-delay 200ms
-  # One that refuses a connection is out at once, before the worker knows: having no open
-  # requests it would draw all others to itself. A connection each so often finds it again.
+  # One that refuses a connection is out at once, before the worker knows: having no
+  # open requests it would draw all others to itself. A connection each so often finds
+  # it again.
   default-server check inter 30s fastinter 500ms downinter 500ms fall 2 rise 1
   default-server observe layer4 error-limit 1 on-error mark-down
 """

@@ -334,7 +334,7 @@ async def test_counters_read_what_a_request_left(ingress, visitor, replica):
     assert sum(ingress.answers()["art"].classes) == 1
 
 
-# -- what goes past the rules -----------------------------------------------------------
+# -- what goes past the rules ----------------------------------------------------
 
 
 @pytest.mark.parametrize("dest", ["iframe", "object"])

@@ -72,7 +72,7 @@ def test_the_least_there_is_to_say(alice):
         "max_replicas": 3,
         "scale_to_zero": 300,
         "start_timeout": 600,
-        "concurrency_per_replica": 1,
+        "concurrency_per_replica": 16,
         "hold_seconds": 300,
         "visibility": "private",
         "endpoint_state": "active",

@@ -372,7 +372,7 @@ def test_the_requests_of_an_endpoint_are_among_its_settings():
     told = {s.name: s.text for s in details.configuration(endpoint(concurrency=16))}
     assert told["Requests"] == "16 at once per replica, wait up to 5 min for a replica"
     told = {s.name: s.text for s in details.configuration(endpoint(hold_seconds=0))}
-    assert told["Requests"] == "1 at once per replica, do not wait"
+    assert told["Requests"] == "16 at once per replica, do not wait"
 
 
 def test_secrets_are_named_but_never_shown():

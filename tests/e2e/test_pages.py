@@ -167,7 +167,7 @@ def test_the_summary_follows_the_form(page, console):
     expect(page.locator("#scale-sentence")).to_contain_text("Warm, with room to grow.")
     expect(page.locator("#scale-preview .bubble")).to_have_count(3)
     page.get_by_role("switch", name="Enable public access").uncheck()
-    expect(page.locator("#s-acc")).to_have_text("Token required")
+    expect(page.locator("#s-acc")).to_have_text("Private")
     page.get_by_role("radio", name=re.compile("^Medium")).check()
     expect(page.locator("#s-hw")).to_have_text("Medium, A10")
 

@@ -212,7 +212,8 @@ def test_200_streams_over_a_scale_down(api, serving):
 
     def stream():
         with requests.Session() as session:
-            return read_stream(session, url, lines=40, pause=0.2, begun=begun.wait)
+            # Long enough for a busy machine to get round to telling them.
+            return read_stream(session, url, lines=100, pause=0.2, begun=begun.wait)
 
     with ThreadPoolExecutor(200) as clients:
         open_ones = [clients.submit(stream) for _ in range(200)]
