@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import socket
 from collections.abc import Iterator, Sequence
@@ -114,12 +115,12 @@ def slot_places(answer: str, keys: dict[str, str]) -> list[Place]:
     head, *lines = answer.removeprefix("# ").splitlines() or [""]
     if not head.startswith("pxname"):
         return []
-    # Of some hundred columns these; none before them can hold a comma.
+    # Of some hundred columns these; what a check said may hold commas, in quotes.
     columns = head.split(",")
     wanted = itemgetter(*map(columns.index, _COLUMNS))
     places: list[Place] = []
-    for line in lines:
-        slot, name, queued, current, limit, status, at = wanted(line.split(","))
+    for row in csv.reader(lines):
+        slot, name, queued, current, limit, status, at = wanted(row)
         address, _, port = at.rpartition(":")
         places.append(
             Place(

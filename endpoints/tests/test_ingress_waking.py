@@ -277,3 +277,46 @@ async def test_who_is_shut_out_while_held_does_not_get_through(
         status, _, text = await held
         assert (status, code_of(text)) == (401, "private")
     assert one.left == 0
+
+
+async def test_a_replica_that_is_gone_costs_the_others_nothing(
+    ingress, visitor, backend
+):
+    """It refuses while the others are full, and nobody has told the ingress yet."""
+    ones = [await backend(name) for name in ("one", "two", "three")]
+    ingress.apply(public("art", *(o.upstream() for o in ones), concurrency=2))
+    answers, done = [], asyncio.Event()
+
+    async def call():
+        while not done.is_set():
+            answers.append(await visitor.get("art"))
+
+    async def until(count):
+        wanted = len(answers) + count
+        while len(answers) < wanted:  # noqa: ASYNC110 (answers come by themselves)
+            await asyncio.sleep(0.01)
+
+    callers = [asyncio.create_task(call()) for _ in range(16)]
+    await until(50)
+    await ones[0].stop()
+    await until(200)
+    ingress.apply(public("art", *(o.upstream() for o in ones[1:]), concurrency=2))
+    await until(50)
+    done.set()
+    await asyncio.gather(*callers)
+    assert [text for status, _, text in answers if status != 200] == []
+
+
+async def test_who_comes_while_the_only_replica_is_gone_waits_for_the_next(
+    ingress, worker, visitor, backend
+):
+    one, two = await backend("one"), await backend("two")
+    ingress.apply(public("art", one.upstream()))
+    assert await visitor.who("art") == "one"
+    await one.stop()
+    # The first finds it gone, and so it is out before the worker knows.
+    assert (await visitor.get("art"))[0] == 503
+    held = asyncio.create_task(visitor.who("art"))
+    await eventually(ingress.waiting, {"art": 1})
+    ingress.apply(public("art", two.upstream()))
+    assert await held == "two"
