@@ -249,3 +249,8 @@ def test_a_path_of_the_same_host(path):
 )
 def test_anything_else_leads_to_the_first_page(path):
     assert own_path(path) == "/"
+
+
+def test_a_stranger_with_no_ticket_takes_no_write_lock(art, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert passes.redeem(art.name, "made-up") is None
