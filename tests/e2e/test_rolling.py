@@ -44,7 +44,9 @@ def serving(api, console, told_images):
     def make(name, replicas):
         names.append(name)
         scale = {"min_replicas": replicas, "max_replicas": replicas}
-        api.create(name, told_images[0], 8080, visibility="public", **scale)
+        # Room for all streams at once, also while there is one replica.
+        room = {"concurrency_per_replica": 250}
+        api.create(name, told_images[0], 8080, visibility="public", **scale, **room)
         seen = 0
         for _ in range(replicas):
             seen = wait(api, name, "ReplicaRunning", after=seen)["id"]

@@ -78,6 +78,9 @@ class Handler(BaseHTTPRequestHandler):
             if head[0] & 15 == 8:  # a close, answered by one
                 self.wfile.write(bytes([0x88, len(text)]) + text)
                 return
+            if head[0] & 15 == 9:  # a ping, which clients send by themselves
+                self.wfile.write(bytes([0x8A, len(text)]) + text)
+                continue
             said = f"{WHO}: ".encode() + text
             self.wfile.write(bytes([0x81, len(said)]) + said)
 
