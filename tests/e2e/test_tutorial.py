@@ -92,8 +92,11 @@ def test_the_tutorial(page, context, console):
     prompt = tab.get_by_label("Prompt", exact=True)
     prompt.fill("rocket")
     tab.get_by_role("button", name="Generate").click()
+    # Until it is done it shows previews, each in the place of the one before.
+    info = tab.get_by_label("Info", exact=True)
+    expect(info).to_have_value(re.compile("Time taken"), timeout=60_000)
     picture = tab.locator("img[src*='/file=']").first
-    expect(picture).to_be_visible(timeout=60_000)
+    expect(picture).to_be_visible()
     width = picture.evaluate(
         "async img => { await img.decode(); return img.naturalWidth; }"
     )
