@@ -109,6 +109,13 @@ ALIGHT_METRICS_TOKEN = envsecrets("ALIGHT_METRICS_TOKEN", ALIGHT_HOME / "metrics
 ALIGHT_WORKER_THREADS = envint("ALIGHT_WORKER_THREADS", 8)
 # Every attempt's whole log, one file each.
 ALIGHT_LOG_DIR = Path(envstr("ALIGHT_LOG_DIR", str(ALIGHT_HOME / "replica-logs")))
+# What is kept of them: the newest MB of each, MB of all together, days after the last
+# line. Of those that ended, the oldest go first.
+ALIGHT_LOG_ATTEMPT_MB = envint("ALIGHT_LOG_ATTEMPT_MB", 1024)
+ALIGHT_LOG_TOTAL_MB = envint("ALIGHT_LOG_TOTAL_MB", 10 * 1024)
+ALIGHT_LOG_DAYS = envint("ALIGHT_LOG_DAYS", 30)
+# MB of one container's output that are kept in any minute.
+ALIGHT_LOG_MINUTE_MB = envint("ALIGHT_LOG_MINUTE_MB", 512)
 # Lines of an attempt kept at hand for the page; the file has all.
 ALIGHT_LOG_TAIL = envint("ALIGHT_LOG_TAIL", 5000)
 

@@ -1,24 +1,43 @@
 """The files that keep logs: the whole of every attempt, in one file each.
 
     <log dir>/<endpoint>/<replica>-<attempt>.log     records, appended only
+    <log dir>/<endpoint>/<replica>-<attempt>.log.gz  the same, packed: see packing.py
 
-A line's number is given under the file's lock, so that every process can append.
+A line's number is given under the file's lock, so that every process can append. A log
+keeps its newest ALIGHT_LOG_ATTEMPT_MB; numbers tell how many lines went before.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 
 from replicas.logs.records import Attempt, Draft, Record, decode, encode
+from replicas.logs.stored import (
+    Stored,
+    beginning,
+    cut_off,
+    open_stored,
+    packed_path,
+    read_at,
+    unpack_file,
+    write_all,
+)
+
+log = logging.getLogger(__name__)
 
 _BLOCK = 64 * 1024
+MB = 1024 * 1024
+_NAME = re.compile(r"(\d+)-(\d+)\.(log|log\.gz|state)")
 
 
 def folder(endpoint_id: int) -> Path:
@@ -30,22 +49,51 @@ def log_path(attempt: Attempt) -> Path:
     return folder(attempt.endpoint_id) / name
 
 
-def all_attempts() -> list[Attempt]:
+def packed_log_path(attempt: Attempt) -> Path:
+    return packed_path(log_path(attempt))
+
+
+def noted() -> list[Attempt]:
     """Of every endpoint, those of which something is noted beside a log."""
-    found = []
-    for path in Path(settings.ALIGHT_LOG_DIR).glob("*/*-*.state"):
-        replica_id, _, attempt = path.stem.partition("-")
-        found.append(Attempt(int(path.parent.name), int(replica_id), int(attempt)))
-    return found
+    return [one for place in _folders() for one in _inside(int(place.name), {"state"})]
+
+
+def noted_of(endpoint_id: int) -> list[Attempt]:
+    return _inside(endpoint_id, {"state"})
+
+
+def endpoint_ids() -> list[int]:
+    """Those that have a folder."""
+    return sorted(int(place.name) for place in _folders())
 
 
 def attempts(endpoint_id: int) -> list[Attempt]:
     """Those that have a log, oldest first; without their replica's number."""
-    found = []
-    for path in folder(endpoint_id).glob("*-*.log"):
-        replica_id, _, attempt = path.stem.partition("-")
-        found.append(Attempt(endpoint_id, int(replica_id), int(attempt)))
-    return sorted(found, key=lambda a: (a.replica_id, a.attempt))
+    return _inside(endpoint_id, {"log", "log.gz"})
+
+
+def _folders() -> list[Path]:
+    places = Path(settings.ALIGHT_LOG_DIR).glob("*")
+    return [place for place in places if place.name.isdigit()]
+
+
+def _inside(endpoint_id: int, kinds: set[str]) -> list[Attempt]:
+    try:
+        names = [path.name for path in folder(endpoint_id).iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = {
+        (int(name[1]), int(name[2]))
+        for name in map(_NAME.fullmatch, names)
+        if name is not None and name[3] in kinds
+    }
+    return [Attempt(endpoint_id, *numbers) for numbers in sorted(found)]
+
+
+def remove(attempt: Attempt) -> None:
+    """Remove its log; a note beside it stays."""
+    for path in (log_path(attempt), packed_log_path(attempt)):
+        path.unlink(missing_ok=True)
 
 
 def forget(endpoint_id: int) -> None:
@@ -55,26 +103,39 @@ def forget(endpoint_id: int) -> None:
 
 # --- Writing -----------------------------------------------------------------
 class LogFile:
-    """An attempt's log, open for appending. Safe beside other processes' writers."""
+    """An attempt's log, open for appending. Safe beside other processes' writers.
 
-    def __init__(self, attempt: Attempt) -> None:
-        path = log_path(attempt)
+    base: the last number that was given where the log itself was removed.
+    """
+
+    def __init__(self, attempt: Attempt, base: Callable[[], int] = int) -> None:
+        self._attempt = attempt
+        self._base = base
+        self._open()
+
+    def _open(self) -> None:
+        path = log_path(self._attempt)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            unpack_file(path)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._fd = os.open(path, flags, 0o600)
         # Where the file ended when `_last` was its last line's number.
         self._size = 0
         self._last = 0
+        # Before that there is nothing any more; None: not looked yet.
+        self._start: int | None = None
 
     def append(self, drafts: Sequence[Draft]) -> tuple[int, str]:
         """Number and write them: the first one's number, and their records.
 
         Raises OSError (a full disk) and then has written nothing.
         """
-        with _locked(self._fd):
+        with self._locked():
             size = os.fstat(self._fd).st_size
-            if size != self._size:
+            if size != self._size or not size:
                 size, self._last = _mend(self._fd, size)
+                self._last = self._last or self._base()
             first = self._last + 1
             block = encode(drafts, first)
             data = block.encode()
@@ -85,34 +146,62 @@ class LogFile:
                 raise
             self._size = size + len(data)
             self._last += len(drafts)
+            self._keep_newest()
         return first, block
+
+    def _keep_newest(self) -> None:
+        """Cut off the beginning of a log that grew past its limit."""
+        limit = settings.ALIGHT_LOG_ATTEMPT_MB * MB
+        # Some at a time: each cut is a call to the system.
+        if self._size <= limit + limit // 16:
+            return
+        if self._start is None:
+            self._start = beginning(self._fd, self._size)
+        if self._size - self._start <= limit + limit // 16:
+            return
+        self._start = self._size - limit
+        if not cut_off(self._fd, self._start):
+            log.warning(
+                "%s grows past its limit until its replica ends: this file system"
+                " cannot cut off a file's beginning.",
+                log_path(self._attempt),
+            )
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """On the file that is there: it may have been packed or removed meanwhile."""
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        while self._is_stale():
+            os.close(self._fd)
+            self._open()
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def _is_stale(self) -> bool:
+        known = os.fstat(self._fd)
+        if known.st_nlink and not known.st_size:
+            # Made beside a log that was packed in this very moment.
+            if not packed_log_path(self._attempt).exists():
+                return False
+            log_path(self._attempt).unlink()
+            return True
+        return not known.st_nlink
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1
         os.close(fd)
 
 
-@contextlib.contextmanager
-def _locked(fd: int) -> Iterator[None]:
-    fcntl.flock(fd, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(fd, fcntl.LOCK_UN)
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Raises OSError; some of it may be written then."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
 def _mend(fd: int, size: int) -> tuple[int, int]:
     """Cut off a record that a crash left half written: size and last number."""
     if not size:
         return 0, 0
-    block = _last_bytes(fd, size, lambda data: data.count(b"\n") > 1)
+    read = partial(read_at, fd)
+    start = beginning(fd, size)
+    block = _last_bytes(read, start, size, lambda data: data.count(b"\n") > 1)
     whole = block[: block.rfind(b"\n") + 1]
     if len(whole) < len(block):
         size -= len(block) - len(whole)
@@ -158,50 +247,79 @@ def last_number(attempt: Attempt) -> int:
     return records[-1].n if records else 0
 
 
+def first_number(attempt: Attempt) -> int:
+    """Of the oldest line that is kept; 0 without one."""
+    with _opened(attempt) as stored:
+        word = b"" if stored is None else stored.read(stored.start, 24).split(b" ")[0]
+    return int(word) if word.isdigit() else 0
+
+
 def modified(attempt: Attempt) -> int:
     """When something was last written, ns since the epoch; 0 when there is no log."""
-    try:
-        return log_path(attempt).stat().st_mtime_ns
-    except OSError:
-        return 0
+    for path in (log_path(attempt), packed_log_path(attempt)):
+        with contextlib.suppress(OSError):
+            return path.stat().st_mtime_ns
+    return 0
+
+
+def room(attempt: Attempt) -> int:
+    """Bytes of the disk that its log takes."""
+    taken = 0
+    for path in (log_path(attempt), packed_log_path(attempt)):
+        with contextlib.suppress(OSError):
+            taken += path.stat().st_blocks * 512
+    return taken
 
 
 def position(attempt: Attempt, at: int) -> int:
     """Where the records from `at` (ns) on begin, by bisection."""
-    try:
-        with log_path(attempt).open("rb") as file:
-            low, high = 0, file.seek(0, os.SEEK_END)
-            while high - low > _BLOCK:
-                middle = (low + high) // 2
-                file.seek(middle)
-                file.readline()
-                start = file.tell()
-                words = file.readline().split(b" ", 2)
-                if start >= high or len(words) < 3 or int(words[1]) >= at:
-                    high = middle
-                else:
-                    low = start
-            file.seek(low)
-            for raw in file:
-                words = raw.split(b" ", 2)
-                if len(words) < 3 or int(words[1]) >= at:
-                    break
-                low += len(raw)
-            return low
-    except FileNotFoundError:
-        return 0
+    with _opened(attempt) as stored:
+        return 0 if stored is None else position_in(stored, at)
+
+
+def position_in(stored: Stored, at: int) -> int:
+    low, high = stored.start, stored.end
+    while high - low > _BLOCK:
+        middle = (low + high) // 2
+        start, words = _record_behind(stored, middle)
+        if start >= high or len(words) < 3 or int(words[1]) >= at:
+            high = middle
+        else:
+            low = start
+    while low < stored.end:
+        data = stored.read(low, 2 * _BLOCK)
+        whole = data[: data.rfind(b"\n") + 1]
+        for raw in whole.splitlines(keepends=True):
+            words = raw.split(b" ", 2)
+            if len(words) < 3 or int(words[1]) >= at:
+                return low
+            low += len(raw)
+        if not whole:
+            break
+    return low
+
+
+def _record_behind(stored: Stored, at: int) -> tuple[int, list[bytes]]:
+    """Where the first record that begins behind `at` begins, and its first words."""
+    while True:
+        data = stored.read(at, _BLOCK)
+        newline = data.find(b"\n")
+        if newline >= 0 or not data:
+            break
+        at += len(data)
+    start = at + newline + 1
+    return start, stored.read(start, 64).split(b" ", 2)
 
 
 def blocks(attempt: Attempt, start: int = 0) -> Iterator[list[Record]]:
     """All records from position `start` on, some thousands at a time."""
-    try:
-        file = log_path(attempt).open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        file.seek(start)
+    with _opened(attempt) as stored:
+        if stored is None:
+            return
+        at = max(start, stored.start)
         held = b""
-        while data := file.read(4 * _BLOCK):
+        while data := stored.read(at, 4 * _BLOCK):
+            at += len(data)
             data = held + data
             end = data.rfind(b"\n") + 1
             held = data[end:]
@@ -209,39 +327,41 @@ def blocks(attempt: Attempt, start: int = 0) -> Iterator[list[Record]]:
                 yield decode(data[:end].decode("utf-8", "replace"))
 
 
+@contextlib.contextmanager
+def _opened(attempt: Attempt) -> Iterator[Stored | None]:
+    stored = open_stored(log_path(attempt))
+    try:
+        yield stored
+    finally:
+        if stored is not None:
+            stored.close()
+
+
 def _read_back(
     attempt: Attempt, enough: Callable[[bytes], bool], end: int | None
 ) -> list[Record]:
-    try:
-        fd = os.open(log_path(attempt), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return []
-    try:
-        size = os.fstat(fd).st_size
-        data = _last_bytes(fd, size if end is None else min(end, size), enough)
-    finally:
-        os.close(fd)
+    with _opened(attempt) as stored:
+        if stored is None:
+            return []
+        last = stored.end if end is None else min(end, stored.end)
+        data = _last_bytes(stored.read, stored.start, last, enough)
     # A record that is being written right now has no newline yet.
     return decode(data[: data.rfind(b"\n") + 1].decode("utf-8", "replace"))
 
 
-def _last_bytes(fd: int, end: int, enough: Callable[[bytes], bool]) -> bytes:
+def _last_bytes(
+    read: Callable[[int, int], bytes],
+    first: int,
+    end: int,
+    enough: Callable[[bytes], bool],
+) -> bytes:
     """Whole records before `end`, from as far back as `enough` asks for."""
     window = _BLOCK
     while True:
-        start = max(0, end - window)
-        data = _read_at(fd, start, end - start)
-        if start == 0:
+        start = max(first, end - window)
+        data = read(start, end - start)
+        if start == first:
             return data
         if enough(data):
             return data[data.find(b"\n") + 1 :]
         window *= 4
-
-
-def _read_at(fd: int, start: int, count: int) -> bytes:
-    parts = []
-    while count > 0 and (part := os.pread(fd, count, start)):
-        parts.append(part)
-        start += len(part)
-        count -= len(part)
-    return b"".join(parts)

@@ -10,14 +10,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from replicas.engine.base import EngineError, EngineStreams
-from replicas.logs.files import LogFile
 from replicas.logs.lines import Assembler
 from replicas.logs.masks import Masker
 from replicas.logs.records import Attempt
 from replicas.logs.resume import Position, position
 from replicas.logs.secrets import masker, opened
 from replicas.logs.sink import Sink
-from replicas.logs.state import StateFile
+from replicas.logs.state import StateFile, log_file
 from replicas.logs.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -58,7 +57,7 @@ class Following:
             return  # another worker follows it
         try:
             self.masker = masker(self._remember_secrets())
-            file = LogFile(self.target.attempt)
+            file = log_file(self.target.attempt)
             sink = Sink(self.target.attempt, file, self.masker)
             try:
                 await self._follow(sink)

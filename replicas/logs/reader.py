@@ -18,6 +18,7 @@ import redis
 
 from endpoints.valkey import async_valkey
 from replicas.logs import feed, files, store
+from replicas.logs.absent import absences
 from replicas.logs.records import Attempt, Line, Record, decode, lines
 from replicas.logs.threads import in_thread
 
@@ -38,7 +39,8 @@ class Lines(TypedDict, total=False):
     dropped: lines left out before these; absent when none were. lines: `Line.to_page`
     of each. partials: lines being written now, {k, r, src, text}; text "" when one is
     over. cursors: those that changed, to be sent back on reconnecting. total: lines
-    ever written.
+    ever written. absent: to a page that has nothing yet, what is not kept any more:
+    {k, r, a, text}, or {text} for several attempts.
     """
 
     topic: str
@@ -48,6 +50,7 @@ class Lines(TypedDict, total=False):
     cursors: dict[str, int]
     total: int
     dropped: int
+    absent: list[dict[str, Any]]
 
 
 @dataclass
@@ -107,7 +110,10 @@ class LogReader:
         self._position = await self._newest_entry()
         last = last_ids or {}
         news = await in_thread(lambda: self._read(last, limit))
-        return news.message(self._total())
+        message = news.message(self._total())
+        if not last and (absent := await in_thread(self._absent)):
+            message["absent"] = absent
+        return message
 
     async def follow(self) -> AsyncIterator[Lines]:
         """What is new: the first line at once, then some times a second.
@@ -149,6 +155,10 @@ class LogReader:
         missed = sum(cursors[key] - last[key] for key in known)
         given = sum(line.attempt.key in known for line in found)
         return _News(lines=found, cursors=changed, dropped=max(0, missed - given))
+
+    def _absent(self) -> list[dict[str, Any]]:
+        found = absences(self._endpoint_id, self._attempts.values())
+        return [one.to_page() for one in found]
 
     # --- Stream --------------------------------------------------------------
     async def _newest_entry(self) -> str:

@@ -82,7 +82,7 @@ def _with(known: state.State, values: set[str]) -> state.State:
 
 def reseal(reseal: Callable[[str, str], str], **_: object) -> None:
     """Renew what is noted beside the logs: a receiver of endpoints.signals."""
-    for attempt in files.all_attempts():
+    for attempt in files.noted():
         what = f"a mask of replica {attempt.replica_id}'s log"
 
         def renewed(known: state.State, what: str = what) -> state.State:

@@ -14,21 +14,31 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from replicas.logs.files import log_path, write_all
+from replicas.logs.files import LogFile, log_path
 from replicas.logs.records import Attempt
+from replicas.logs.stored import write_all
+
+_YOUNG_NS = 600_000_000_000
 
 
 @dataclass
 class State:
     """finished_at: when the whole log was on file (ns), 0 before. sealed: secrets the
-    container was given, sealed; an edit of the endpoint must not bare them."""
+    container was given, sealed; an edit of the endpoint must not bare them.
+
+    removed_at: when its log was removed (ns), 0 while it is kept; removed_why: which
+    limit asked for that, "age" or "room"; lines: how many it had then.
+    """
 
     finished_at: int = 0
     sealed: tuple[str, ...] = ()
+    removed_at: int = 0
+    removed_why: str = ""
+    lines: int = 0
 
 
 class StateFile:
@@ -64,12 +74,10 @@ class StateFile:
             data: dict[str, Any] = json.loads(self._path.read_text())
         except (OSError, ValueError):
             return State()
-        return State(int(data["finished_at"]), tuple(data["sealed"]))
+        return State(**data | {"sealed": tuple(data["sealed"])})
 
     def _write(self, state: State) -> None:
-        text = json.dumps(
-            {"finished_at": state.finished_at, "sealed": list(state.sealed)}
-        )
+        text = json.dumps(asdict(state))
         # In place: the lease is held on this very file.
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -81,6 +89,16 @@ class StateFile:
                 raise
         finally:
             os.close(fd)
+
+    def is_old(self, now: int) -> bool:
+        """Nothing was noted for ten minutes (now in ns): nobody is beginning."""
+        try:
+            return self._path.stat().st_mtime_ns < now - _YOUNG_NS
+        except OSError:
+            return False
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
 
     def take_lease(self) -> bool:
         """False when another follower has it. Kept until `release` or death."""
@@ -98,6 +116,11 @@ class StateFile:
         if self._lease is not None:
             os.close(self._lease)
             self._lease = None
+
+
+def log_file(attempt: Attempt) -> LogFile:
+    """Its log, open for appending; numbers go on also where the log was removed."""
+    return LogFile(attempt, lambda: StateFile(attempt).read().lines)
 
 
 @contextlib.contextmanager

@@ -22,9 +22,10 @@ from datetime import UTC, datetime
 from django.conf import settings
 
 from replicas.logs import feed, files
+from replicas.logs.absent import Absent, absences
 from replicas.logs.records import Attempt, Draft, Line, Record, flags, lines
 from replicas.logs.secrets import masker_for
-from replicas.logs.state import StateFile
+from replicas.logs.state import StateFile, log_file
 from replicas.models import Replica
 
 __all__ = [
@@ -65,7 +66,7 @@ def system(
     if not drafts:
         return
     try:
-        file = files.LogFile(owner)
+        file = log_file(owner)
         try:
             _, block = file.append(drafts)
         finally:
@@ -167,18 +168,31 @@ def read(
     return _merged([_from(a, since, until, max_lines) for a in wanted])[:max_lines]
 
 
-def iter_text(endpoint_id: int) -> Iterator[str]:
+def iter_text(
+    endpoint_id: int,
+    *,
+    begin: datetime | None = None,
+    end: datetime | None = None,
+    replica_id: int | None = None,
+    attempt: int | None = None,
+) -> Iterator[str]:
     """Every line of every attempt as plain text, attempt by attempt, in pieces.
 
-    Each line is its time, replica, source and text without escapes; a line beginning
-    with # names the attempt. Asks the database now and never again.
+    begin: inclusive; end: exclusive; of one replica and one of its attempts, where
+    given. Each line is its time, replica, source and text without escapes; a line
+    beginning with # names the attempt, or says what is not kept any more. Asks the
+    database now and never again.
     """
-    return _text_of(attempts(endpoint_id))
+    wanted = attempts(endpoint_id, None if replica_id is None else {replica_id})
+    if attempt is not None:
+        wanted = [one for one in wanted if one.attempt == attempt]
+    gone = absences(endpoint_id, wanted) if begin is None else []
+    return _text_of(wanted, gone, _nanoseconds(begin) or 0, _nanoseconds(end))
 
 
-def text_stream(endpoint_id: int) -> AsyncIterator[bytes]:
+def text_stream(pieces: Iterator[str]) -> AsyncIterator[bytes]:
     """`iter_text` for a streaming response: read in a thread, as fast as it is sent."""
-    return _threaded(iter_text(endpoint_id))
+    return _threaded(pieces)
 
 
 async def _threaded(pieces: Iterator[str]) -> AsyncIterator[bytes]:
@@ -186,11 +200,24 @@ async def _threaded(pieces: Iterator[str]) -> AsyncIterator[bytes]:
         yield piece.encode()
 
 
-def _text_of(of: list[Attempt]) -> Iterator[str]:
+def _text_of(
+    of: list[Attempt], gone: list[Absent], since: int, until: int | None
+) -> Iterator[str]:
+    for one in gone:
+        who = "" if one.attempt is None else f"{_called(one.attempt)}: "
+        yield f"# {who}{one.text}\n"
     for attempt in of:
-        yield f"# Replica {attempt.number}, start {attempt.attempt}\n"
-        for records in files.blocks(attempt):
-            yield "".join(map(_plain, lines(attempt, records)))
+        yield f"# {_called(attempt)}\n"
+        start = files.position(attempt, since) if since else 0
+        for records in files.blocks(attempt, start):
+            inside = [r for r in records if until is None or r.at < until]
+            yield "".join(map(_plain, lines(attempt, inside)))
+            if len(inside) < len(records):
+                break
+
+
+def _called(attempt: Attempt) -> str:
+    return f"Replica {attempt.number}, start {attempt.attempt}"
 
 
 def strip_escapes(written: str) -> str:

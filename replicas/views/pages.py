@@ -68,7 +68,8 @@ def logs(request: Request, name: str) -> StreamingHttpResponse:
     """Every line of every replica, as plain text."""
     endpoint = endpoint_of(request, name)
     response = StreamingHttpResponse(
-        store.text_stream(endpoint.pk), content_type="text/plain; charset=utf-8"
+        store.text_stream(store.iter_text(endpoint.pk)),
+        content_type="text/plain; charset=utf-8",
     )
     response["Content-Disposition"] = f'attachment; filename="{endpoint.name}.log"'
     return response

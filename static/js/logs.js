@@ -147,6 +147,7 @@
           : all + (wasLost ? "the connection was down; " : "this was closed; ") + lines.length.toLocaleString("en") + " are filled in, " + m.dropped.toLocaleString("en") + " were dropped. Download has all of them.");
       }
       if (m.kind === "backlog") wasLost = false;
+      (m.absent || []).forEach(function (a) { gap((a.r ? "Replica " + a.r + ", start " + a.a + ": " : "") + a.text); });
       (m.partials || []).forEach(function (p) {
         var k = p.k + " " + p.src;
         if (p.text) partial[k] = { k: p.k, r: p.r, src: p.src, level: "info", text: p.text, t: Date.now() }; else delete partial[k];
