@@ -264,6 +264,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# What a session opened at endpoints ends with it.
+SESSION_ENGINE = "endpoints.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 # Endpoints live on subdomains: without the __Host- prefix one of them could plant a

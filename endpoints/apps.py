@@ -7,12 +7,10 @@ class EndpointsConfig(AppConfig):
     def ready(self) -> None:
         # Models can be imported only once the apps are loaded.
         from django.contrib.auth import get_user_model  # noqa: PLC0415
-        from django.contrib.auth.signals import user_logged_out  # noqa: PLC0415
         from django.db.models.signals import post_save  # noqa: PLC0415
 
         from endpoints import passes  # noqa: PLC0415
 
-        user_logged_out.connect(passes.signed_out, dispatch_uid="endpoints.passes")
         post_save.connect(
             passes.person_changed,
             sender=get_user_model(),

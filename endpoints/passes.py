@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -131,10 +132,9 @@ def issue(endpoint: Endpoint, user: AbstractBaseUser, until: datetime) -> Admiss
 
 
 # --- Ends --------------------------------------------------------------------
-def signed_out(request: HttpRequest | None, **_: Any) -> None:
-    """Receives Django's `user_logged_out`: ends what this session of theirs opened."""
-    named = request.session.get(_BROWSER) if request is not None else None
-    if named:
+def session_ends(session: SessionBase) -> None:
+    """End what this session of the console opened, and tickets it has not used."""
+    if named := session.get(_BROWSER):
         with transaction.atomic():
             _end(Pass.objects.filter(session=digest_of(named), ended_at=None))
 

@@ -10,12 +10,14 @@ import random
 import threading
 import time
 import tracemalloc
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.test import AsyncClient
 from django.urls import reverse
+from django.utils import timezone
 
 from endpoints.models import Pass
 from endpoints.passes import digest_of
@@ -524,6 +526,23 @@ def test_a_private_one_is_called_with_a_pass_that_ends(client, alice, art, conta
     client.post(URL, GOOD)
     cookie = container.heard[0][2]["Cookie"].partition("=")[2]
     assert passes == [[(digest_of(cookie), alice.pk)]]
+    assert not Pass.objects.usable().exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("status", "kept"), [(202, True), (507, False)])
+def test_the_pass_of_one_that_is_answered_later_counts_until_it_is_sent(
+    client, alice, art, container, time_machine, status, kept
+):
+    container.answer = lambda h: say(h, b"{}", "application/json", status=status)
+    client.force_login(alice)
+    client.post(URL, GOOD | {"headers": "x-octoai-async: 1"})
+    assert container.heard[0][2]["X-OctoAI-Async"] == "1"
+    shown = [digest_of(container.heard[0][2]["Cookie"].partition("=")[2])]
+    asked_at = timezone.now()
+    time_machine.move_to(asked_at + timedelta(hours=23, minutes=59))
+    assert list(Pass.objects.usable().values_list("digest", flat=True)) == shown * kept
+    time_machine.move_to(asked_at + timedelta(hours=24, minutes=1))
     assert not Pass.objects.usable().exists()
 
 

@@ -28,6 +28,11 @@ class Asked:
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
+    @property
+    def later(self) -> bool:
+        """Whether it asks to be answered later: the ingress keeps it for the worker."""
+        return ("x-octoai-async", "1") in {(n.lower(), v) for n, v in self.headers}
+
 
 def path_problem(path: str) -> str:
     if not path.startswith("/"):

@@ -15,13 +15,14 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from endpoints import passes
+from endpoints import asynchronous, passes
 from endpoints.forms.account import size_words
 from endpoints.forms.trying import TryForm, form_for
 from endpoints.models import Endpoint
 from endpoints.ndjson import NdjsonRenderer, beating, ndjson
 from endpoints.snippets import snippets_of
 from endpoints.trying import sending
+from endpoints.trying.asked import Asked
 from endpoints.trying.sending import Begun, Ended, Piece, Text, Trouble
 from endpoints.trying.showing import Shown, packing
 from endpoints.views.person import person
@@ -30,6 +31,7 @@ from endpoints.views.person import person
 _BEAT = 15.0
 # A pass outlives the longest try by this.
 _SPARE = 60
+_TAKEN = 202
 
 
 @require_http_methods(["GET", "POST"])
@@ -49,8 +51,9 @@ async def try_it(
         if streams:
             return JsonResponse({"problems": form.problems}, status=422)
         return await _page(request, endpoint, form, status=422)
-    admission = await sync_to_async(_let_in)(request, endpoint)
-    pieces = _sent(endpoint, form, admission)
+    asked = form.asked()
+    admission = await sync_to_async(_let_in)(request, endpoint, asked)
+    pieces = _sent(endpoint, asked, admission)
     if streams:
         return ndjson(_lines(pieces))
     return await _page(request, endpoint, form, answer=await _gathered(pieces))
@@ -61,28 +64,37 @@ def _found(request: HttpRequest, name: str) -> Endpoint:
     return get_object_or_404(rows, name=name)
 
 
-def _let_in(request: HttpRequest, endpoint: Endpoint) -> passes.Admission | None:
+def _let_in(
+    request: HttpRequest, endpoint: Endpoint, asked: Asked
+) -> passes.Admission | None:
     """A pass for a private endpoint, of the person who asks."""
     if endpoint.public:
         return None
-    until = timezone.now() + timedelta(seconds=sending.LONGEST * 2 + _SPARE)
-    return passes.issue(endpoint, person(request), until)
+    life = timedelta(seconds=sending.LONGEST * 2 + _SPARE)
+    if asked.later:
+        # It is sent only while what it came with counts.
+        life = asynchronous.KEPT
+    return passes.issue(endpoint, person(request), timezone.now() + life)
 
 
 async def _sent(
-    endpoint: Endpoint, form: TryForm, admission: passes.Admission | None
+    endpoint: Endpoint, asked: Asked, admission: passes.Admission | None
 ) -> AsyncGenerator[Piece | None, None]:
-    """What comes back, None now and then; the pass ends with it."""
+    """What comes back, None now and then. The pass ends with it, unless the request
+    was taken to be answered later."""
     cookie = admission.cookie if admission else ""
+    taken = False
     try:
         async with (
-            aclosing(sending.send(endpoint, form.asked(), cookie)) as pieces,
+            aclosing(sending.send(endpoint, asked, cookie)) as pieces,
             aclosing(beating(pieces, _BEAT)) as beats,
         ):
             async for piece in beats:
+                if isinstance(piece, Begun):
+                    taken = asked.later and piece.status == _TAKEN
                 yield piece
     finally:
-        if admission:
+        if admission and not taken:
             await sync_to_async(passes.end)(admission)
 
 
