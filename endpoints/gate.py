@@ -1,4 +1,4 @@
-"""Lets callers in at the ingress and shuts them out at once, without the worker.
+"""Tells the ingress at once, without the worker: who may call, and who is new.
 
 The rows are the truth: when the ingress does not answer, its next sync brings them.
 Both act when the current transaction commits.
@@ -8,14 +8,51 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
+from django.conf import settings
 from django.db import transaction
 
 from endpoints.ingress import get_ingress
-from endpoints.ingress.base import Grant, Ingress, IngressUnreachable
+from endpoints.ingress.base import (
+    Grant,
+    Ingress,
+    IngressFull,
+    IngressUnreachable,
+    Route,
+)
 from endpoints.models import AccessKey, Endpoint, Pass
 
 log = logging.getLogger(__name__)
+
+
+def bare_route(endpoint: Endpoint, grants: tuple[Grant, ...]) -> Route:
+    """Where its host leads while nothing runs yet: to “starting”."""
+    return Route(
+        name=endpoint.name,
+        host=endpoint.host,
+        public=endpoint.public,
+        state="starting",
+        concurrency=endpoint.concurrency,
+        most_open=(
+            endpoint.concurrency * endpoint.max_replicas + settings.ALIGHT_QUEUE_LIMIT
+        ),
+        hold=endpoint.hold_seconds,
+        grants=grants,
+    )
+
+
+def introduce(
+    endpoint: Endpoint, grants: Callable[[Endpoint], tuple[Grant, ...]]
+) -> None:
+    """Its address works from now on: before that it looks like anybody's mistake."""
+
+    def route() -> Route:
+        bare = bare_route(endpoint, grants(endpoint))
+        public = Endpoint.objects.filter(pk=endpoint.pk, public=True).exists()
+        return replace(bare, public=public)
+
+    _on_commit(lambda ingress: ingress.introduce(route))
 
 
 def admit(names: Iterable[str], grant: Grant) -> None:
@@ -55,7 +92,7 @@ def _on_commit(act: Callable[[Ingress], None]) -> None:
     def now() -> None:
         try:
             act(get_ingress())
-        except (IngressUnreachable, OSError) as error:
+        except (IngressUnreachable, IngressFull, OSError) as error:
             log.warning("The ingress hears of it at its next sync: %s", error)
 
     transaction.on_commit(now)

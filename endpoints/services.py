@@ -16,6 +16,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 
 from endpoints import gate, revisions, rules, sealing, signals, timeline, volumes
+from endpoints.grants import grants_of
 from endpoints.models import Endpoint
 from endpoints.steps import Reason
 from templates_app.models import Template, Tier
@@ -87,6 +88,7 @@ def create(
                     "template": template.name if template else wish.spec.image,
                 },
             )
+            gate.introduce(endpoint, grants_of)
             signals.announce(endpoint.pk)
     except IntegrityError:
         raise NameTaken(rules.taken(wish.name, names_in_use())) from None

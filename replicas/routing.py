@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from django.conf import settings
-
+from endpoints.gate import bare_route
 from endpoints.grants import grants_by_endpoint, grants_of
 from endpoints.ingress.base import Grant, Route, Upstream
 from endpoints.models import Endpoint
@@ -39,18 +38,10 @@ def route_of(
     and becomes ready once its route is there."""
     replicas = list(replicas)
     state = state_of(endpoint, replicas)
-    return Route(
-        name=endpoint.name,
-        host=endpoint.host,
-        public=endpoint.public,
+    return replace(
+        bare_route(endpoint, grants),
         state=state,
-        concurrency=endpoint.concurrency,
-        most_open=(
-            endpoint.concurrency * endpoint.max_replicas + settings.ALIGHT_QUEUE_LIMIT
-        ),
-        hold=endpoint.hold_seconds,
         reason=_reason(replicas) if state == "failed" else "",
-        grants=grants,
         upstreams=tuple(
             Upstream(upstream_key(r.pk, r.attempt), r.address, r.container.port)
             for r in sorted(

@@ -115,7 +115,7 @@ def always() -> bool:
 
 
 class Ingress(Protocol):
-    """All raise IngressUnreachable; apply and sync also IngressFull.
+    """All raise IngressUnreachable; apply, introduce and sync also IngressFull.
 
     A sync that raises IngressFull has done all it had room for.
     """
@@ -125,6 +125,13 @@ class Ingress(Protocol):
 
         A callable is asked while nothing else can come between, as that of `sync` is:
         whoever was expelled meanwhile is not let in again by what was read before.
+        """
+        ...
+
+    def introduce(self, route: RouteNow) -> None:
+        """Lead `route.host` there, unless the endpoint is known already.
+
+        For one that was just made: whoever knows it already knows more of it.
         """
         ...
 

@@ -47,6 +47,13 @@ class FakeIngress:
         check(wanted)
         self._lead(wanted)
 
+    def introduce(self, route: RouteNow) -> None:
+        self._reach()
+        wanted = route() if callable(route) else route
+        check(wanted)
+        if wanted.name not in self.routes:
+            self._lead(wanted)
+
     def forget(self, name: str) -> None:
         self._reach()
         self.routes.pop(name, None)

@@ -62,17 +62,11 @@ class HAProxyIngress:
 
     def apply(self, route: RouteNow) -> None:
         with files.locked(self._setup.folder), self._runtime() as hap:
-            wanted = route() if callable(route) else route
-            check(wanted)
-            tables = self._tables_of(hap, wanted)
-            slot = tables[SLOTS].get(wanted.name)
-            if slot is None:
-                taken = map_rows(hap.ask([f"show map {SLOTS}"])[0])
-                slot = free_slot(set(taken.values()), self._setup.slots)
-            places, tables[UPSTREAMS] = self._places(hap, [slot])
-            draft = Draft(tables)
-            draft.lead(wanted, slot, places[slot])
-            self._carry_out(hap, draft)
+            self._lead(hap, route, newly=False)
+
+    def introduce(self, route: RouteNow) -> None:
+        with files.locked(self._setup.folder), self._runtime() as hap:
+            self._lead(hap, route, newly=True)
 
     def forget(self, name: str) -> None:
         if not is_word(name):
@@ -221,6 +215,22 @@ class HAProxyIngress:
         return {slot: slot_places(answer, keys) for slot, answer in found}, keys
 
     # -- acting -------------------------------------------------------------------
+
+    def _lead(self, hap: Runtime, route: RouteNow, *, newly: bool) -> None:
+        """newly: only if it has no slot yet."""
+        wanted = route() if callable(route) else route
+        check(wanted)
+        tables = self._tables_of(hap, wanted)
+        slot = tables[SLOTS].get(wanted.name)
+        if slot is not None and newly:
+            return
+        if slot is None:
+            taken = map_rows(hap.ask([f"show map {SLOTS}"])[0])
+            slot = free_slot(set(taken.values()), self._setup.slots)
+        places, tables[UPSTREAMS] = self._places(hap, [slot])
+        draft = Draft(tables)
+        draft.lead(wanted, slot, places[slot])
+        self._carry_out(hap, draft)
 
     def _carry_out(self, hap: Runtime, draft: Draft) -> None:
         """Run the commands; then write down what HAProxy now holds."""

@@ -83,6 +83,15 @@ def test_applying_again_changes_nothing(ingress):
     assert ingress.traffic() == {"art": NOTHING}
 
 
+def test_one_that_is_new_is_introduced(ingress):
+    ingress.introduce(lambda: public("art"))
+    assert ingress.traffic() == {"art": NOTHING}
+    for number in range(5):
+        ingress.apply(public(f"e{number}"))
+    with pytest.raises(IngressFull):
+        ingress.introduce(public("one-more"))
+
+
 def test_a_forgotten_endpoint_is_gone(ingress):
     ingress.apply(public("art"))
     ingress.forget("art")
@@ -124,6 +133,14 @@ async def test_no_more_replicas_than_places(ingress, backend):
         ingress.apply(public("art", *upstreams))
 
 
+async def test_one_that_is_known_is_not_introduced_again(world, ingress, backend):
+    replica = await backend("one")
+    ingress.apply(public("art", replica.upstream()))
+    ingress.introduce(public("art"))
+    async with world.request("art", replica):
+        assert ingress.traffic() == {"art": Traffic(1, 1)}
+
+
 async def test_open_requests_are_counted_where_they_are(world, ingress, backend):
     replica = await backend("one")
     ingress.apply(public("art", replica.upstream()))
@@ -154,6 +171,7 @@ def test_an_ingress_that_is_away_says_so(world, ingress):
     world.cut()
     for call in (
         lambda: ingress.apply(public("art")),
+        lambda: ingress.introduce(public("chat")),
         lambda: ingress.forget("art"),
         lambda: ingress.publish("art", public=True),
         lambda: ingress.admit("art", Grant("ABC")),

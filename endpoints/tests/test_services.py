@@ -4,6 +4,8 @@ import pytest
 from django.db import transaction
 
 from endpoints import services, signals
+from endpoints.ingress.fake import FakeIngress
+from endpoints.keys import make_token
 from endpoints.models import Endpoint
 from endpoints.services import NameTaken, Wish
 from endpoints.steps import Reason
@@ -50,6 +52,24 @@ def wish(**fields):
 
 
 # --- create ------------------------------------------------------------------
+@pytest.mark.parametrize("public", [True, False])
+def test_the_address_of_a_new_one_works_at_once(alice, gates, at_once, public):
+    key, _ = make_token(alice, "ci")
+    at_once(services.create, alice, wish(public=public, hold_seconds=90))
+    route = gates.ingress.routes["whisper"]
+    assert (route.public, route.state, route.hold) == (public, "starting", 90)
+    assert [grant.digest for grant in route.grants] == [key.digest]
+    assert route.upstreams == ()
+
+
+def test_a_new_one_is_made_without_the_ingress(alice, gates, at_once):
+    gates.ingress.reachable = False
+    at_once(services.create, alice, wish())
+    gates.ingress = FakeIngress(slots=0)
+    at_once(services.create, alice, wish(name="full"))
+    assert Endpoint.objects.count() == 2
+
+
 def test_create(alice, rung, django_capture_on_commit_callbacks):
     template = TemplateFactory(name="Chat", tier=TierFactory())
     with django_capture_on_commit_callbacks(execute=True):
