@@ -72,11 +72,12 @@ def publish(name: str, *, public: bool) -> None:
     _on_commit(lambda ingress: ingress.publish(name, public=public, still=rows.exists))
 
 
-def expel(digests: Collection[str]) -> None:
-    """Whoever shows one of these may call nothing."""
+def expel(digests: Collection[str], *, but_at: Iterable[str] = ()) -> None:
+    """Whoever shows one of these may call nothing, but endpoints of these names."""
     gone = sorted(digests)
     if gone:
-        _on_commit(lambda ingress: ingress.expel(gone))
+        kept = frozenset(but_at)
+        _on_commit(lambda ingress: ingress.expel(gone, but_at=kept))
 
 
 def _ended(digest: str) -> bool:

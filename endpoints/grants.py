@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from endpoints.ingress.base import NEVER, Grant
-from endpoints.models import AccessKey, Endpoint, Pass, Scope
+from endpoints.models import AccessKey, AccessKeyQuerySet, Endpoint, Pass, Scope
 
 
 def grants_of(endpoint: Endpoint) -> tuple[Grant, ...]:
@@ -18,33 +18,50 @@ def grants_of(endpoint: Endpoint) -> tuple[Grant, ...]:
 def grants_by_endpoint(endpoints: Iterable[Endpoint]) -> dict[int, tuple[Grant, ...]]:
     """By the endpoint's id, sorted; a fixed number of queries."""
     listed = list(endpoints)
-    everywhere = _tokens_for_all({e.owner_id for e in listed})
-    here = _tokens_for_some({e.owner_id for e in listed})
+    owners = {e.owner_id for e in listed}
+    keys = AccessKey.objects.usable().of_those_who_see_endpoints_of(owners)
+    everywhere = _tokens_for_all(keys)
+    here = _tokens_for_some(keys)
     passed = _passes({e.pk for e in listed})
     return {
         e.pk: tuple(
-            sorted(everywhere[e.owner_id] | here[e.pk, e.owner_id] | passed[e.pk])
+            sorted(
+                everywhere[e.owner_id]
+                | everywhere[_ANYBODY]
+                | here[e.pk, e.owner_id]
+                | here[e.pk, _ANYBODY]
+                | passed[e.pk]
+            )
         )
         for e in listed
     }
 
 
-def _tokens_for_all(owners: set[int]) -> defaultdict[int, set[Grant]]:
-    """Tokens that may call whatever their owner has, by owner."""
+# Stands for the owner of an endpoint where it does not matter who that is.
+_ANYBODY = 0
+
+
+def _whose(key: AccessKey) -> int:
+    """Whose endpoints it may call: `EndpointQuerySet.visible_to` for tokens."""
+    return _ANYBODY if key.owner.is_superuser else key.owner_id
+
+
+def _tokens_for_all(keys: AccessKeyQuerySet) -> defaultdict[int, set[Grant]]:
+    """Tokens that may call whatever their owner sees, by the endpoint's owner."""
     found: defaultdict[int, set[Grant]] = defaultdict(set)
-    keys = AccessKey.objects.usable().filter(owner_id__in=owners)
     for key in keys.exclude(scope=Scope.CALL_SOME):
-        found[key.owner_id].add(grant(key.digest, key.expires_at))
+        found[_whose(key)].add(grant(key.digest, key.expires_at))
     return found
 
 
-def _tokens_for_some(owners: set[int]) -> defaultdict[tuple[int, int], set[Grant]]:
-    """Tokens that may call some endpoints, by endpoint and the token's owner."""
+def _tokens_for_some(
+    keys: AccessKeyQuerySet,
+) -> defaultdict[tuple[int, int], set[Grant]]:
+    """Tokens that may call some endpoints, by endpoint and its owner."""
     found: defaultdict[tuple[int, int], set[Grant]] = defaultdict(set)
-    keys = AccessKey.objects.usable().filter(owner_id__in=owners, scope=Scope.CALL_SOME)
-    for key in keys.prefetch_related("endpoints"):
+    for key in keys.filter(scope=Scope.CALL_SOME).prefetch_related("endpoints"):
         for endpoint in key.endpoints.all():
-            found[endpoint.pk, key.owner_id].add(grant(key.digest, key.expires_at))
+            found[endpoint.pk, _whose(key)].add(grant(key.digest, key.expires_at))
     return found
 
 

@@ -43,7 +43,7 @@ def make_token(
 ) -> tuple[AccessKey, str]:
     """A new token and its row. The text is returned here and never again.
 
-    endpoints: those of the owner that one with the scope "call-some" may call.
+    endpoints: those the owner sees that one with the scope "call-some" may call.
     """
     token = PREFIX + secrets.token_urlsafe(30)
     with transaction.atomic():
@@ -76,10 +76,21 @@ def revoke(key: AccessKey) -> bool:
     return True
 
 
+def owner_changed(owner: AbstractBaseUser) -> None:
+    """Refuse their tokens where they may not sign in, or see no endpoint, any longer.
+
+    What they see by now they call once the ingress has been synced.
+    """
+    mine = AccessKey.objects.filter(owner_id=owner.pk, revoked_at=None)
+    seen = Endpoint.objects.alive().visible_to(owner)
+    names = seen.values_list("name", flat=True) if owner.is_active else ()
+    gate.expel(set(mine.values_list("digest", flat=True)), but_at=names)
+
+
 def _callable(key: AccessKey) -> EndpointQuerySet:
-    """The endpoints that its owner has and it may call."""
-    owned = Endpoint.objects.alive().filter(owner_id=key.owner_id)
-    return owned.filter(access_keys=key) if key.scope == Scope.CALL_SOME else owned
+    """The endpoints that its owner sees and it may call."""
+    seen = Endpoint.objects.alive().visible_to(key.owner)
+    return seen.filter(access_keys=key) if key.scope == Scope.CALL_SOME else seen
 
 
 def _announce(key: AccessKey) -> None:

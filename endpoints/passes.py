@@ -25,9 +25,9 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from endpoints import gate
+from endpoints import gate, keys
 from endpoints.grants import grant
-from endpoints.models import AccessKey, Endpoint, Pass, PassQuerySet
+from endpoints.models import Endpoint, Pass, PassQuerySet
 
 TICKET_LIFE = timedelta(minutes=1)
 # Several tabs can be handed over at once; only the newest cookie is kept by a browser.
@@ -154,9 +154,7 @@ def person_changed(
         new_password = instance._password is not None
         keep = Pass.objects.usable().filter(user_id=instance.pk).values("pk")
         _end(mine if new_password else mine.exclude(digest=None).exclude(pk__in=keep))
-        if not instance.is_active:
-            tokens = AccessKey.objects.filter(owner_id=instance.pk)
-            gate.expel(set(tokens.values_list("digest", flat=True)))
+        keys.owner_changed(instance)
 
 
 def end(admission: Admission) -> None:

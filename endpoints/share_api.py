@@ -46,7 +46,7 @@ class Tokens(APIView):
     )
     def post(self, request: Request) -> Response:
         user: Any = request.user
-        asked = TokenSerializer(data=request.data, context={"owner_id": user.pk})
+        asked = TokenSerializer(data=request.data, context={"owner": user})
         asked.is_valid(raise_exception=True)
         key, token = keys.make_token(user, **asked.validated_data)
         return Response(shown_token(key, token), status=status.HTTP_201_CREATED)

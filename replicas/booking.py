@@ -100,7 +100,7 @@ def _waiting() -> ReplicaQuerySet:
 
 
 def _present() -> dict[str, Gpu]:
-    gpus = Gpu.objects.filter(present=True).select_related("node")
+    gpus = Gpu.objects.filter(present=True).select_related("node", "replica")
     return {gpu.uuid: gpu for gpu in gpus}
 
 
@@ -113,6 +113,8 @@ def _devices(gpus: dict[str, Gpu], as_free: Collection[int] = ()) -> list[Device
             memory_gb=gpu.memory_gb,
             free=(gpu.replica_id is None or gpu.replica_id in as_free)
             and gpu.node.unreachable_since is None,
+            leaving=gpu.replica is not None
+            and gpu.replica.state == ReplicaState.STOPPING,
         )
         for gpu in gpus.values()
     ]

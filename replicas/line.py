@@ -16,13 +16,15 @@ from templates_app.models import Tier
 
 @dataclass(frozen=True)
 class Device:
-    """A GPU that is there. free: nobody holds it and its node answers."""
+    """A GPU that is there. free: nobody holds it and its node answers. leaving: its
+    holder goes once its open requests are finished."""
 
     uuid: str
     node: str
     model: str
     memory_gb: int
     free: bool
+    leaving: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,15 @@ class Standing:
     """How one who waits stands now.
 
     gets: UUIDs that are its own to take, none while it has to wait. place counts from
-    1 among those who could use the same GPUs. free and total: GPUs of its tier that
-    nobody holds, and the most that one node has.
+    1 among those who could use the same GPUs. free, leaving and total: GPUs of its
+    tier that nobody holds, whose holders are going, and the most that one node has.
     """
 
     gets: tuple[str, ...]
     place: int
     free: int
     total: int
+    leaving: int = 0
 
 
 def stand(
@@ -67,6 +70,7 @@ def stand(
             place=1 + sum(not could_use.isdisjoint(other) for other in ahead),
             free=sum(device.free for device in fitting),
             total=max(map(len, _by_node(fitting).values()), default=0),
+            leaving=sum(device.leaving for device in fitting),
         )
         if nodes:
             ahead.append(could_use)

@@ -72,12 +72,12 @@ class TokenForm(_Ending):
     )
     expires = _ends("1d", "7d", "30d", "90d", "1y", "", initial="90d")
 
-    def __init__(self, *args: Any, mine: QuerySet[Endpoint], **kwargs: Any) -> None:
-        """mine: the endpoints it may be made for."""
+    def __init__(self, *args: Any, seen: QuerySet[Endpoint], **kwargs: Any) -> None:
+        """seen: the endpoints it may be made for."""
         super().__init__(*args, **kwargs)
         chosen = self.fields["endpoints"]
         assert isinstance(chosen, forms.ModelMultipleChoiceField)  # noqa: S101 - types
-        chosen.queryset = mine
+        chosen.queryset = seen
 
     def clean_name(self) -> str:
         return _name(self.cleaned_data["name"])

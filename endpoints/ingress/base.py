@@ -166,8 +166,8 @@ class Ingress(Protocol):
         """
         ...
 
-    def expel(self, digests: Collection[str]) -> None:
-        """Let these in nowhere, at once."""
+    def expel(self, digests: Collection[str], *, but_at: Collection[str] = ()) -> None:
+        """Let these in nowhere, at once. but_at: names of endpoints left alone."""
         ...
 
     def traffic(self) -> dict[str, Traffic]:

@@ -93,9 +93,10 @@ class FakeIngress:
         if still() and (route := self.routes.get(name)):
             self.routes[name] = replace(route, public=public)
 
-    def expel(self, digests: Collection[str]) -> None:
+    def expel(self, digests: Collection[str], *, but_at: Collection[str] = ()) -> None:
         self._reach()
-        for name, route in self.routes.items():
+        for name in self.routes.keys() - set(but_at):
+            route = self.routes[name]
             grants = tuple(g for g in route.grants if g.digest not in digests)
             self.routes[name] = replace(route, grants=grants)
 

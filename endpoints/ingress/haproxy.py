@@ -137,11 +137,11 @@ class HAProxyIngress:
                 draft.publish(name, public=public)
             self._carry_out(hap, draft)
 
-    def expel(self, digests: Collection[str]) -> None:
+    def expel(self, digests: Collection[str], *, but_at: Collection[str] = ()) -> None:
         with files.locked(self._setup.folder), self._runtime() as hap:
             grants = map_rows(hap.ask([f"show map {GRANTS}"])[0])
             draft = Draft(empty_tables() | {GRANTS: grants})
-            draft.expel(digests)
+            draft.expel(digests, but_at)
             self._carry_out(hap, draft)
 
     def traffic(self) -> dict[str, Traffic]:

@@ -178,10 +178,12 @@ class Draft:
         elif name in self.tables[SLOTS]:
             self._put(PUBLIC, name, "1")
 
-    def expel(self, digests: Collection[str]) -> None:
-        """These may call nothing any more."""
-        for key in [k for k in self.tables[GRANTS] if k.partition("/")[0] in digests]:
-            self._drop(GRANTS, key)
+    def expel(self, digests: Collection[str], but_at: Collection[str] = ()) -> None:
+        """These may call nothing any more, but endpoints of these names."""
+        for key in list(self.tables[GRANTS]):
+            digest, _, name = key.partition("/")
+            if digest in digests and name not in but_at:
+                self._drop(GRANTS, key)
 
     # -- places of one slot -------------------------------------------------------
 

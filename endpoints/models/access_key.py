@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -23,6 +25,13 @@ class AccessKeyQuerySet(models.QuerySet["AccessKey"]):
         unexpired = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
         return self.filter(unexpired, revoked_at=None, owner__is_active=True)
 
+    def of_those_who_see_endpoints_of(
+        self, owners: Collection[int]
+    ) -> AccessKeyQuerySet:
+        """Tokens of these people (by id), and of superusers; `owner` comes along."""
+        mine = models.Q(owner_id__in=owners) | models.Q(owner__is_superuser=True)
+        return self.filter(mine).select_related("owner")
+
 
 class AccessKey(models.Model):
     """A token. Only its digest is kept: upper-case hex SHA-256 of "Bearer <token>".
@@ -36,7 +45,7 @@ class AccessKey(models.Model):
     last_four = models.CharField(max_length=4)
     digest = models.CharField(max_length=64, unique=True)
     scope = models.CharField(max_length=10, choices=Scope.choices, default=Scope.MANAGE)
-    # Those it may call with the scope "call-some"; of the owner, else without effect.
+    # Those it may call with the scope "call-some", as far as its owner sees them.
     endpoints = models.ManyToManyField(Endpoint, blank=True, related_name="access_keys")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)

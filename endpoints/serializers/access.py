@@ -35,7 +35,7 @@ class TokenSerializer(serializers.Serializer[Any]):
     endpoints = serializers.ListField(
         child=serializers.CharField(),
         default=list,
-        help_text="Names of your endpoints that one with call-some may call.",
+        help_text="Names of endpoints you see that one with call-some may call.",
     )
     expires_at = serializers.DateTimeField(
         default=None, allow_null=True, help_text="null: it does not end."
@@ -58,11 +58,8 @@ class TokenSerializer(serializers.Serializer[Any]):
             problem = "Name at least one endpoint that it may call."
         elif named and not some:
             problem = 'Endpoints are for the scope "call-some" only.'
-        rows = list(
-            Endpoint.objects.alive().filter(
-                owner_id=self.context["owner_id"], name__in=named
-            )
-        )
+        seen = Endpoint.objects.alive().visible_to(self.context["owner"])
+        rows = list(seen.filter(name__in=named))
         for name in [] if problem else set(named) - {row.name for row in rows}:
             problem = f'You have no endpoint "{name[:60]}".'
         if problem:

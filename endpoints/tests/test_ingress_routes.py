@@ -89,6 +89,8 @@ def test_a_grant_is_added_alone_and_taken_everywhere():
     assert draft.commands == ["add map grants.map AA/art 7"]
     held[GRANTS] |= {"AA/art": "7", "AA/chat": "7", "BB/art": "7"}
     draft = Draft(held)
+    draft.expel({"AA"}, but_at={"chat"})
+    assert draft.tables[GRANTS] == {"AA/chat": "7", "BB/art": "7"}
     draft.expel({"AA"})
     assert draft.tables[GRANTS] == {"BB/art": "7"}
 

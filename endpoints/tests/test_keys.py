@@ -10,7 +10,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.test import APIRequestFactory
 
 from endpoints import sharing, signals
-from endpoints.grants import grants_of
+from endpoints.grants import grants_by_endpoint, grants_of
 from endpoints.keys import (
     BearerAuthentication,
     digest_of,
@@ -202,6 +202,49 @@ def test_someone_elses_endpoint_stays_shut(bob, art, gates, at_once):
     at_once(make_token, bob, "ci", scope=Scope.CALL_SOME, endpoints=[art])
     at_once(make_token, bob, "ci", scope=Scope.CALL_ALL)
     assert gates.let_in(art) == listed(art) == set()
+
+
+@pytest.fixture
+def root(people):
+    return people("root", is_superuser=True)
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_a_superusers_token_calls_what_they_see(root, art, gates, at_once, scope):
+    some = [art] if scope == Scope.CALL_SOME else []
+    key, _ = at_once(make_token, root, "ci", scope=scope, endpoints=some)
+    assert gates.let_in(art) == listed(art) == {key.digest}
+
+
+def test_of_someone_who_is_no_superuser_any_longer_it_calls_their_own(
+    root, art, gates, at_once
+):
+    own = EndpointFactory(name="own", owner=root)
+    gates.open(own)
+    chosen = {"scope": Scope.CALL_SOME, "endpoints": [art, own]}
+    digests = {
+        at_once(make_token, root, "all")[0].digest,
+        at_once(make_token, root, "some", **chosen)[0].digest,
+    }
+    for endpoint in (art, own):
+        assert gates.let_in(endpoint) == listed(endpoint) == digests
+    root.is_superuser = False
+    at_once(root.save)
+    assert gates.let_in(art) == listed(art) == set()
+    assert gates.let_in(own) == listed(own) == digests
+
+
+def test_grants_take_the_same_queries_however_many(
+    alice, root, art, django_assert_num_queries
+):
+    endpoints = [art, *(EndpointFactory(owner=alice) for _ in range(5))]
+    for owner in (alice, root):
+        for number in range(5):
+            make_token(owner, str(number))
+            make_token(owner, "x", scope=Scope.CALL_SOME, endpoints=endpoints)
+    with django_assert_num_queries(4):
+        found = grants_by_endpoint(endpoints)
+    assert {len(grants) for grants in found.values()} == {20}
 
 
 def test_a_revoked_token_is_out_at_once(alice, art, chat, gates, at_once):

@@ -18,8 +18,8 @@ from endpoints.views.person import person
 @require_http_methods(["GET", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
     """The list; a POST makes one and shows its text this one time."""
-    owned = Endpoint.objects.alive().filter(owner_id=request.user.pk)
-    form = TokenForm(request.POST or None, mine=owned)
+    seen = Endpoint.objects.alive().visible_to(request.user).select_related("owner")
+    form = TokenForm(request.POST or None, seen=seen)
     made = secret = None
     if request.method == "POST" and form.is_valid():
         asked = form.cleaned_data
@@ -30,14 +30,14 @@ def tokens(request: HttpRequest) -> HttpResponse:
             endpoints=asked["endpoints"],
             expires_at=form.expires_at,
         )
-        form = TokenForm(mine=owned)
+        form = TokenForm(seen=seen)
     mine = AccessKey.objects.filter(owner_id=request.user.pk, revoked_at=None)
     context = {
         "form": form,
         "made": made,
         "secret": secret,
         "tokens": mine.prefetch_related("endpoints"),
-        "mine": owned,
+        "seen": seen,
         "example_url": Endpoint(name="chat").url,
     }
     return render(request, "endpoints/tokens.html", context)

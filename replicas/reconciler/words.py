@@ -54,11 +54,20 @@ def in_line(tier: Tier, stands: Standing | None) -> str:
             "Choose another hardware tier, or add one: the replica then starts."
         )
     where = f"This replica is {ordinal(stands.place)} in line."
+    if not free and stands.leaving:
+        return f"No {tier.gpu_model} is free yet. {_leaving(stands.leaving)} {where}"
     if not free:
         return f"No {tier.gpu_model} is free. {where}"
     if free < tier.gpus:
         return f"This needs {tier.gpus} × {tier.gpu_model} and {free} is free. {where}"
     return f"The free {tier.gpu_model} is kept for a replica ahead. {where}"
+
+
+def _leaving(count: int) -> str:
+    """Why they are not free although nobody wants them any more."""
+    if count == 1:
+        return "One is, once the replica on it has finished its open requests."
+    return f"{count} are, once the replicas on them have finished their open requests."
 
 
 def gpu_lost(gone: Sequence[tuple[str, str, str]]) -> str:

@@ -7,7 +7,7 @@ import time
 
 from replicas import discovery, tasks
 from replicas.engine.base import EngineError, FoundGpu
-from replicas.runner.threads import in_thread
+from replicas.runner.threads import in_slow_thread, in_thread
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class GpuFinder:
             return
         if await self._other_than_before() or time.monotonic() >= self._due:
             try:
-                some = await in_thread(tasks.look_for_gpus)
+                some = await in_slow_thread(tasks.look_for_gpus)
             except EngineError as error:
                 log.info("GPUs could not be looked at: %s", error)
                 return  # tried again at the next sweep
@@ -41,7 +41,7 @@ class GpuFinder:
     async def _other_than_before(self) -> bool:
         if time.monotonic() < self._glance_due:
             return False
-        listed = await in_thread(discovery.smi_gpus)
+        listed = await in_slow_thread(discovery.smi_gpus)
         self._glance_due = time.monotonic() + _GLANCE
         if listed is None:
             return False

@@ -8,7 +8,7 @@ import time
 from replicas import discovery
 from replicas.engine.base import EngineError
 from replicas.isolation.keeping import KEEPER
-from replicas.runner.threads import in_thread
+from replicas.runner.threads import in_slow_thread, in_thread
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Isolator:
         if time.monotonic() < self._due:
             return
         try:
-            lasts = await in_thread(KEEPER.sweep)
+            lasts = await in_slow_thread(KEEPER.sweep)
         except EngineError as error:
             log.info("The rules around replicas could not be looked at: %s", error)
             return  # tried again at the next sweep

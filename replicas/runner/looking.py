@@ -6,7 +6,7 @@ import logging
 
 from endpoints.models import Endpoint
 from replicas import tasks
-from replicas.runner.threads import in_thread
+from replicas.runner.threads import in_slow_thread, in_thread
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 async def look(endpoint_id: int) -> None:
     """Reconcile now. Never raises: the sweep comes by again."""
     try:
-        await in_thread(tasks.reconcile, endpoint_id)
+        await in_slow_thread(tasks.reconcile, endpoint_id)
     except Exception:
         log.exception("looking at endpoint %s failed", endpoint_id)
 

@@ -22,7 +22,7 @@ from replicas.runner.isolating import Isolator
 from replicas.runner.metering import Meter
 from replicas.runner.probing import Prober
 from replicas.runner.scaling import Autoscaler
-from replicas.runner.threads import in_thread
+from replicas.runner.threads import in_slow_thread
 from replicas.runner.volumes import VolumeKeeper
 from replicas.runner.watching import Watcher
 
@@ -116,8 +116,8 @@ class Runner:
     async def _catch_up(self) -> None:
         """Looks and news were lost with Valkey: look at everything, tell everyone."""
         await asyncio.sleep(_RETURN)
-        await in_thread(tasks.sweep)
-        await in_thread(loop.tell_everyone)
+        await in_slow_thread(tasks.sweep)
+        await in_slow_thread(loop.tell_everyone)
 
     def _ring(self) -> None:
         for bell in self._bells:

@@ -21,7 +21,7 @@ from replicas.metrics.collect import Collector, Counts, Look, Samples
 from replicas.metrics.fleet import Fleet
 from replicas.metrics.gpus import Driver, GpuNow
 from replicas.metrics.series import STEPS
-from replicas.runner.threads import in_thread
+from replicas.runner.threads import in_slow_thread, in_thread
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class Meter:
         if not uuids:
             return {}
         if self._asking is None:
-            asked = in_thread(self._driver.look, uuids)
+            asked = in_slow_thread(self._driver.look, uuids)
             self._asking = asyncio.ensure_future(asked)
         done, _ = await asyncio.wait({self._asking}, timeout=_DRIVER_PATIENCE)
         if not done:

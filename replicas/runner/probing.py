@@ -23,7 +23,7 @@ from replicas.engine.contexts import resolve
 from replicas.models import Replica
 from replicas.runner.jobs import Jobs
 from replicas.runner.looking import look
-from replicas.runner.threads import in_thread
+from replicas.runner.threads import in_slow_thread, in_thread
 from replicas.states import ReplicaState as S
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class Prober:
                 hint = ports.Heard()  # the port is right
             elif now - max(begun, looked) >= _LOOK_AT_PORTS:
                 before, looked = hint, now
-                hint = await in_thread(_listens, probe)
+                hint = await in_slow_thread(_listens, probe)
                 other = hint.ports != before.ports
             if other or now - told >= 1.0:
                 told = now

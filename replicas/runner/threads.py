@@ -1,4 +1,8 @@
-"""Database and engine calls from the runner's loop, in threads of their own."""
+"""Ordinary functions called from the runner's loop, in threads of their own.
+
+Two sets of threads: what waits on the engine is slow when the engine is, and must keep
+neither the second's look at traffic nor a wake from their turn.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,24 @@ from django.db import close_old_connections
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Reconcile passes wait on the engine; a few side by side keep one slow start from
-# delaying the others.
-_POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="runner")
+_QUICK = ThreadPoolExecutor(max_workers=8, thread_name_prefix="runner")
+# Reconcile passes; a few side by side keep one slow start from delaying the others.
+_SLOW = ThreadPoolExecutor(max_workers=8, thread_name_prefix="runner-pass")
 
 
 async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Await an ordinary function, with fresh database connections around it."""
+    """Await what asks the database or the ingress, with fresh connections around it."""
+    return await _in(_QUICK, call, *args, **kwargs)
+
+
+async def in_slow_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Await what asks the engine, or whatever else may take its time."""
+    return await _in(_SLOW, call, *args, **kwargs)
+
+
+async def _in(
+    pool: ThreadPoolExecutor, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
 
     def run() -> T:
         close_old_connections()
@@ -27,4 +42,4 @@ async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
         finally:
             close_old_connections()
 
-    return await asyncio.get_running_loop().run_in_executor(_POOL, run)
+    return await asyncio.get_running_loop().run_in_executor(pool, run)

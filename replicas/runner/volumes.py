@@ -22,7 +22,7 @@ from replicas.engine import get_engine
 from replicas.engine.base import EngineError, EngineStreams, EngineUnreachable
 from replicas.engine.errors import NoVolume
 from replicas.models import Replica
-from replicas.runner.threads import in_thread
+from replicas.runner.threads import in_slow_thread, in_thread
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class VolumeKeeper:
 
     async def remove_all(self) -> bool:
         """Remove volumes that are to go. False when one could not be removed."""
-        return await in_thread(_remove_all)
+        return await in_slow_thread(_remove_all)
 
     async def measure(self, owner_id: int | None) -> None:
         """Fresh sizes for this account's volumes, or for all. Raises EngineError.

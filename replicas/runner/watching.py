@@ -11,7 +11,7 @@ from replicas import tasks
 from replicas.engine import names
 from replicas.engine.base import EngineError, EngineEvent, EngineStreams
 from replicas.runner.looking import look_by_name
-from replicas.runner.threads import in_thread
+from replicas.runner.threads import in_slow_thread
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,6 @@ class Watcher:
 
     async def _sweep(self) -> None:
         try:
-            await in_thread(tasks.sweep)
+            await in_slow_thread(tasks.sweep)
         except Exception:
             log.exception("the sweep after a break failed")

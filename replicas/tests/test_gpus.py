@@ -275,6 +275,25 @@ def test_those_behind_move_up_when_somebody_ahead_is_served(house):
     assert in_line(second, third) == [waits("1st"), waits("2nd")]
 
 
+def test_who_waits_for_one_that_finishes_its_requests_reads_so(house):
+    has(house, FIRST)
+    holder = on_gpu(house)
+    house.answer(holder)
+    late = house.endpoint(tier=MediumTierFactory())
+    key = house.ingress.begin(holder.name)
+    wishes.pause(holder, "alice")
+    assert house.settle(holder) == [S.STOPPING]
+    assert house.settle(late) == [S.WAITING]
+    assert in_line(late) == [
+        "No A10 is free yet. One is, once the replica on it has finished its open "
+        "requests. This replica is 1st in line."
+    ]
+    house.ingress.end(holder.name, key)
+    loop.reconcile(holder.pk)
+    ended(holder)
+    assert loop.reconcile(holder.pk)[1] == [late.pk]
+
+
 def test_two_at_once_are_not_starved_by_one_at_a_time(house):
     has(house, FIRST, SECOND)
     one, other = on_gpu(house), on_gpu(house)

@@ -1,6 +1,7 @@
 """The ingress knocks for a request that waits: one replica starts, at once."""
 
 import asyncio
+import threading
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -13,6 +14,8 @@ from endpoints.steps import Reason
 from replicas.engine.fake import FakeStreams, World
 from replicas.models import Replica
 from replicas.runner.door import Door
+from replicas.runner.looking import look
+from replicas.runner.scaling import Autoscaler
 from replicas.runner.volumes import VolumeKeeper
 from replicas.states import ReplicaState as S
 from replicas.tests.house import House
@@ -102,3 +105,32 @@ async def test_nothing_starts_for_what_is_paused_or_unknown(cold, settings, tmp_
     assert not await Replica.objects.aexists()
     row = await Endpoint.objects.aget(pk=cold.pk)
     assert row.target_count == 0
+
+
+async def test_an_engine_that_hangs_delays_neither_wake_nor_scaler(
+    house, cold, settings, tmp_path, monkeypatch
+):
+    released = threading.Event()
+    waiting = threading.Semaphore(0)
+
+    def hang(endpoint_id):
+        waiting.release()
+        released.wait(60)
+
+    monkeypatch.setattr("replicas.tasks.reconcile", hang)
+    ticked = []
+    monkeypatch.setattr("replicas.scaling.scaler.get_ingress", lambda: house.ingress)
+    scaler = Autoscaler()
+    monkeypatch.setattr(scaler._scaler, "tick", lambda now: ticked.append(now) or [])
+    # More passes than there are threads for them.
+    looks = [asyncio.create_task(look(cold.pk)) for _ in range(40)]
+    try:
+        await asyncio.to_thread(waiting.acquire, timeout=30)
+        async with asyncio.timeout(30), knocking(settings, tmp_path) as knock:
+            assert await knock(cold.name) == 200
+            await scaler.step()
+        assert len(ticked) == 1
+        assert not any(one.done() for one in looks)
+    finally:
+        released.set()
+        await asyncio.gather(*looks)

@@ -46,14 +46,14 @@ class Command(BaseCommand):
             raise CommandError("--scope call-some and --endpoint NAME go together.")
         if days is not None and days < 1:
             raise CommandError("Let it live for at least one day.")
-        owned = Endpoint.objects.alive().filter(owner_id=owner.pk, name__in=named)
-        for name in set(named) - set(owned.values_list("name", flat=True)):
+        seen = Endpoint.objects.alive().visible_to(owner).filter(name__in=named)
+        for name in set(named) - set(seen.values_list("name", flat=True)):
             raise CommandError(f'{options["user"]} has no endpoint "{name}".')
         _, token = make_token(
             owner,
             options["name"],
             scope=scope,
-            endpoints=owned,
+            endpoints=seen,
             expires_at=timezone.now() + timedelta(days=days) if days else None,
         )
         self.stdout.write(token)
