@@ -101,6 +101,18 @@ class Answers:
     held: int
 
 
+def no_route(name: str) -> str:
+    return f"{name} has no route in the ingress."
+
+
+def wrong_route(name: str) -> str:
+    return f"The ingress leads {name} elsewhere, or lets in others, than it should."
+
+
+def stray_route(name: str) -> str:
+    return f"The ingress has a route for {name}, which is no endpoint."
+
+
 # What apply and sync take: the routes, or how to find them out.
 RouteNow = Route | Callable[[], Route]
 Routes = list[Route] | Callable[[], list[Route]]
@@ -144,6 +156,13 @@ class Ingress(Protocol):
 
         A callable is asked while no apply can come between: what it answers is never
         older than what the ingress already leads to.
+        """
+        ...
+
+    def differences(self, routes: Routes) -> list[str]:
+        """What `sync` would change, a sentence for each endpoint; none when all match.
+
+        Changes nothing.
         """
         ...
 

@@ -17,6 +17,9 @@ from endpoints.ingress.base import (
     Still,
     Traffic,
     always,
+    no_route,
+    stray_route,
+    wrong_route,
 )
 from endpoints.ingress.routes import check
 
@@ -72,6 +75,17 @@ class FakeIngress:
                 full = error
         if full:
             raise full
+
+    def differences(self, routes: Routes) -> list[str]:
+        self._reach()
+        wanted = routes() if callable(routes) else routes
+        strays = self.routes.keys() - {route.name for route in wanted}
+        told = [stray_route(name) for name in sorted(strays)]
+        for route in wanted:
+            has = self.routes.get(route.name)
+            if has != route:
+                told.append((wrong_route if has else no_route)(route.name))
+        return told
 
     def open_requests(self, name: str, key: str) -> int:
         self._reach()

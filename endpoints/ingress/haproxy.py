@@ -21,6 +21,9 @@ from endpoints.ingress.base import (
     Still,
     Traffic,
     always,
+    no_route,
+    stray_route,
+    wrong_route,
 )
 from endpoints.ingress.counting import answers_rows
 from endpoints.ingress.routes import (
@@ -83,30 +86,49 @@ class HAProxyIngress:
                 hap.ask([f"clear table traffic key {name}"])
 
     def sync(self, routes: Routes) -> None:
-        full: IngressFull | None = None
         with files.locked(self._setup.folder), self._runtime() as hap:
-            wanted = routes() if callable(routes) else routes
-            draft = Draft(self._tables(hap))
-            listed = {route.name: route for route in wanted}
-            places, _ = self._places(hap, sorted(set(draft.tables[SLOTS].values())))
-            for name, slot in list(draft.tables[SLOTS].items()):
-                if name not in listed:
-                    draft.forget(name, places[slot])
-            draft.forget_strays(listed)
-            for route in wanted:
-                try:
-                    slot = draft.slot_for(route.name, self._setup.slots)
-                    if slot not in places:
-                        more, _ = self._places(hap, [slot])
-                        places |= more
-                    draft.lead(route, slot, draft.places.get(slot, places[slot]))
-                except IngressFull as error:
-                    full = error
+            draft, places, full, _ = self._overall(hap, routes)
             hap.order(draft.commands)
             files.write_state(self._setup, draft.tables, places | draft.places)
             files.vouch(self._setup)
         if full:
             raise full
+
+    def differences(self, routes: Routes) -> list[str]:
+        with files.locked(self._setup.folder), self._runtime() as hap:
+            *_, full, told = self._overall(hap, routes)
+        return [*told, *([str(full)] if full else [])]
+
+    def _overall(
+        self, hap: Runtime, routes: Routes
+    ) -> tuple[Draft, dict[str, list[Place]], IngressFull | None, list[str]]:
+        """What makes the whole ingress match: commands, the places as they are, what
+        there is no room for, and a sentence for each endpoint that differs."""
+        wanted = routes() if callable(routes) else routes
+        draft = Draft(self._tables(hap))
+        known = set(draft.tables[SLOTS])
+        listed = {route.name: route for route in wanted}
+        places, _ = self._places(hap, sorted(set(draft.tables[SLOTS].values())))
+        told = [stray_route(name) for name in sorted(known - listed.keys())]
+        for name in known - listed.keys():
+            draft.forget(name, places[draft.tables[SLOTS][name]])
+        draft.forget_strays(listed)
+        full: IngressFull | None = None
+        for route in wanted:
+            before = len(draft.commands)
+            try:
+                slot = draft.slot_for(route.name, self._setup.slots)
+                if slot not in places:
+                    more, _ = self._places(hap, [slot])
+                    places |= more
+                draft.lead(route, slot, draft.places.get(slot, places[slot]))
+            except IngressFull as error:
+                full = error
+            if len(draft.commands) > before:
+                told.append(
+                    (wrong_route if route.name in known else no_route)(route.name)
+                )
+        return draft, places, full, told
 
     def open_requests(self, name: str, key: str) -> int:
         # By key alone: what a forgotten endpoint still has open is known this way too.

@@ -109,6 +109,22 @@ def test_sync_adds_what_is_missing_and_drops_what_is_not_listed(ingress):
     assert set(ingress.traffic()) == {"chat"}
 
 
+def test_differences_are_told_and_left_as_they_are(ingress):
+    ingress.apply(public("art"))
+    ingress.apply(public("chat"))
+    ingress.apply(public("old"))
+    assert ingress.differences([public(n) for n in ("art", "chat", "old")]) == []
+    wanted = [public("art"), private("chat"), public("new")]
+    for _ in range(2):
+        assert ingress.differences(lambda: wanted) == [
+            "The ingress has a route for old, which is no endpoint.",
+            "The ingress leads chat elsewhere, or lets in others, than it should.",
+            "new has no route in the ingress.",
+        ]
+    ingress.sync(wanted)
+    assert ingress.differences(wanted) == []
+
+
 def test_no_more_endpoints_than_slots(ingress):
     for number in range(6):
         ingress.apply(public(f"e{number}"))

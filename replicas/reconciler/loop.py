@@ -289,17 +289,20 @@ def _glance(
     return plan(world, timezone.now(), limits())
 
 
-def _remove_strangers(found: list[Observed], known: set[str]) -> None:
+def strangers(found: list[Observed], known: set[str]) -> list[Observed]:
     """Containers of ours whose endpoint is no more: deleted while nobody looked."""
-    for container in found:
-        name = container.labels.get(names.ENDPOINT, "")
-        # A container made by hand with our label, but no endpoint, is not ours.
-        if name and name not in known and names.REPLICA in container.labels:
-            log.warning("removing %s: its endpoint is gone", container.name)
-            try:
-                get_engine().remove(container.id)
-            except EngineUnreachable:
-                raise
-            except EngineError as error:
-                # The others are looked at all the same; this one at the next sweep.
-                log.warning("%s could not be removed: %s", container.name, error)
+    # A container made by hand with our label, but no endpoint, is not ours.
+    ours = [c for c in found if names.REPLICA in c.labels]
+    return [c for c in ours if c.labels.get(names.ENDPOINT, "") not in {"", *known}]
+
+
+def _remove_strangers(found: list[Observed], known: set[str]) -> None:
+    for container in strangers(found, known):
+        log.warning("removing %s: its endpoint is gone", container.name)
+        try:
+            get_engine().remove(container.id)
+        except EngineUnreachable:
+            raise
+        except EngineError as error:
+            # The others are looked at all the same; this one at the next sweep.
+            log.warning("%s could not be removed: %s", container.name, error)

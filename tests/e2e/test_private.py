@@ -172,7 +172,7 @@ def test_what_was_let_in_survives_the_next_sync(api, console, nosy):
     link = make(api, "endpoint/nosy/share-links")["url"]
     cookie = get(link).headers["Set-Cookie"].partition(";")[0]
     api.call("DELETE", f"tokens/{gone['id']}")
-    console.manage("reconcile", "nosy")
+    console.manage("reconcile", "--once", "nosy")
     shown = (bearer(kept), {"Cookie": cookie}, bearer(gone["token"]), {})
     assert [get(nosy, **one).status_code for one in shown] == [200, 200, 401, 401]
 
