@@ -1,6 +1,6 @@
 # make up · make down · make test: everything else is for those who change Alight.
 # Settings are environment variables or words after make: make up ALIGHT_PORT=8090
-.PHONY: help up down status test check lock bench token images
+.PHONY: help up down status doctor test check lock bench token images
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell sh launcher/find-python)
@@ -12,6 +12,7 @@ help:
 	@echo "make down             stop what make up started; replicas keep running"
 	@echo "make down REPLICAS=1  … and stop the replicas"
 	@echo "make status           what runs and what it uses"
+	@echo "make doctor           what is wrong, and how to mend it"
 	@echo "make token NAME=ci    a bearer token for the API"
 	@echo "make images           the base image, on a machine without a registry too"
 	@echo "make test [ARGS=…]    set up and run every check and test"
@@ -27,6 +28,9 @@ down:
 
 status:
 	@$(RUN) status || true
+
+doctor:
+	@$(RUN) doctor $(ARGS)
 
 images:
 	@$(RUN) images

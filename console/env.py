@@ -98,7 +98,7 @@ def envsecrets(name: str, fallback: Path) -> list[str]:
 
 
 def _write_secret(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # O_EXCL decides between processes that start together; the loser reads.
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

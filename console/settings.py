@@ -3,6 +3,7 @@
 docs/settings.md lists them; a test keeps the two alike.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,15 @@ from console.env import (
     envsecrets,
     envstr,
 )
+from launcher.config import short_run
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- Where state lives -------------------------------------------------------
 # One folder holds all state: database, sockets, logs, keys.
 ALIGHT_HOME = Path(envstr("ALIGHT_HOME", str(BASE_DIR / ".alight"))).resolve()
-ALIGHT_RUN = ALIGHT_HOME / "run"
+# Sockets; elsewhere where that path is too long for one.
+ALIGHT_RUN = short_run(ALIGHT_HOME, os.environ)
 
 DEBUG = envbool("ALIGHT_DEBUG", default=False)
 # Signs sessions and seals secrets; made once when not given.

@@ -1,4 +1,4 @@
-"""python3 -m launcher up | down | status | images | test | bench"""
+"""python3 -m launcher up | down | status | doctor | images | test | bench"""
 
 import errno
 import os

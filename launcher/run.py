@@ -1,17 +1,18 @@
 """The words after `python3 -m launcher`, and the one place errors are printed."""
 
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
 from launcher import base_images, suite
-from launcher.config import make_folders, read_config
+from launcher.config import Config, make_folders, read_config
 from launcher.down import down
 from launcher.engine import ensure_engine
 from launcher.errors import LaunchError
 from launcher.status import status
 from launcher.up import up
 
-USAGE = "usage: python3 -m launcher up|down|status|images|test|bench"
+USAGE = "usage: python3 -m launcher up|down|status|doctor|images|test|bench"
 
 
 def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -24,6 +25,8 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
             return down(config, replicas=is_set(environ, "REPLICAS"))
         if verb == "status":
             return status(config, as_json="--json" in words)
+        if verb == "doctor":
+            return manage(config, *words)
         if verb == "images":
             make_folders(config)
             ensure_engine(config)
@@ -35,6 +38,17 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
         return 1
     print(USAGE, file=sys.stderr)
     return 2
+
+
+def manage(config: Config, *words: str) -> int:
+    """Run manage.py with this installation's settings; its exit code."""
+    if not config.python.exists():
+        raise LaunchError(
+            f"There are no Python packages in {config.venv}.",
+            "Run make up: it installs what is missing and says what is wrong.",
+        )
+    command = [str(config.python), "manage.py", *words]
+    return subprocess.run(command, cwd=config.root, env=dict(config.env)).returncode
 
 
 def is_set(environ: Mapping[str, str], name: str) -> bool:

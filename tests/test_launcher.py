@@ -1,9 +1,11 @@
 """The two commands on real parts: up, up again, a killed process, down."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from contextlib import suppress
@@ -104,6 +106,21 @@ def test_a_killed_process_is_started_again(fresh, first_words):
     assert "Web ended (SIGKILL)" in log
 
 
+def test_the_doctor_finds_nothing_wrong_and_what_is(fresh, first_words):
+    until(lambda: is_healthy(fresh.config))
+    assert "Nothing needs mending." in fresh.launch("doctor")
+    web = pids(fresh)["web"]
+    os.kill(web, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        found = doctor(fresh)
+        # It waits for nobody: its own limit, and the start of a Python.
+        assert time.monotonic() - began < 60
+    finally:
+        os.kill(web, signal.SIGCONT)
+    assert [f["check"] for f in found if f["level"] == "wrong"] == ["processes"]
+
+
 def test_status_tells_what_it_uses(fresh, first_words):
     assert "valkey" in fresh.launch("status")
 
@@ -150,6 +167,20 @@ def test_make_down_stops_exactly_what_make_up_started(fresh, first_words):
     assert [pid for pid in before.values() if processes.start_time(pid)] == []
     assert pids(fresh) == {}
     assert "Nothing was running." in fresh.launch("down")
+
+
+def doctor(console):
+    """What it finds, as data."""
+    done = subprocess.run(
+        ["make", "-s", "doctor", "ARGS=--json", f"PYTHON={sys.executable}"],
+        cwd=ROOT,
+        env=console.env,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    told = json.loads(done.stdout)
+    assert told["ok"] is (done.returncode == 0)
+    return told["findings"]
 
 
 def pids(console):

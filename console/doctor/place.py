@@ -1,0 +1,45 @@
+"""The launcher's view of this installation: folders, pid records, addresses."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+
+from console.doctor.finding import CannotLook
+from launcher import processes
+from launcher.config import Config, read_config
+
+
+@cache
+def config() -> Config:
+    return read_config({**os.environ, "ALIGHT_HOME": str(settings.ALIGHT_HOME)})
+
+
+def runs(name: str) -> processes.Record | None:
+    """The process of that name, if it runs."""
+    return processes.running(config().pids, name)
+
+
+def log(name: str) -> str:
+    return str(config().logs / f"{name}.log")
+
+
+def database() -> Path:
+    return Path(settings.DATABASES["default"]["NAME"])
+
+
+def need_database() -> None:
+    """Raises CannotLook where there is none: asking would make an empty one."""
+    if not database().is_file():
+        raise CannotLook("there is no database.")
+
+
+def again() -> str:
+    """How to start it all anew; names the folder of state when it is not the usual."""
+    home = settings.ALIGHT_HOME
+    usual = home == settings.BASE_DIR / ".alight"
+    words = "" if usual else f" ALIGHT_HOME={home}"
+    return f"make down{words} && make up{words}"

@@ -1,0 +1,142 @@
+"""The console's own processes: whether they run, and whether they answer."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import redis
+from django.conf import settings
+from django.utils import timezone
+
+from console.doctor import place
+from console.doctor.finding import Finding, fine, note, wrong
+from endpoints.ingress.base import IngressUnreachable
+from endpoints.ingress.runtime import Runtime
+from launcher.down import SERVICES
+from launcher.services import is_healthy
+from replicas.models import Node
+
+_SECONDS = 3.0
+# Sweeps come this often at least; one that takes long may be late by another.
+_SWEEPS = 4
+_CROWD = 1000
+
+
+def check() -> list[Finding]:
+    own = place.config().own_valkey
+    expected = [name for name in ("supervisor", *SERVICES) if own or name != "valkey"]
+    away = [name for name in expected if place.runs(name) is None]
+    if away == expected:
+        return [
+            wrong(
+                "Alight does not run here. Its replicas may; nobody reaches them.",
+                place.again().partition("&& ")[2],
+            )
+        ]
+    found = [_away(name) for name in away]
+    up = [name for name in _ANSWERS if name not in away]
+    found += [finding for name in up if (finding := _ANSWERS[name]())]
+    return found or [fine(f"{len(expected)} processes run and answer.")]
+
+
+def _away(name: str) -> Finding:
+    if name == "supervisor":
+        return wrong(
+            "The supervisor does not run: nothing that ends is started again.",
+            "make up stops what is left and starts anew.",
+        )
+    return wrong(
+        f"{name} does not run.",
+        "The supervisor tries again every 30 s at most. Why it ends: "
+        f"{place.log(name)}",
+    )
+
+
+def _valkey() -> Finding | None:
+    client = redis.Redis.from_url(
+        settings.ALIGHT_VALKEY_URL,
+        socket_timeout=_SECONDS,
+        socket_connect_timeout=_SECONDS,
+    )
+    try:
+        memory = client.info("memory")
+        waiting = int(client.llen("celery"))
+    except redis.RedisError as error:
+        return wrong(
+            f"Valkey does not answer: {error}.",
+            f"Its log: {place.log('valkey')}. Nothing is lost with it: {place.again()}",
+        )
+    finally:
+        client.close()
+    used, most = int(memory["used_memory"]), int(memory.get("maxmemory", 0))
+    if most and used > 0.8 * most:
+        return note(
+            f"Valkey uses {used >> 20} of {most >> 20} MB.",
+            "It holds messages, news and tails of logs: restart it when that does not "
+            "pass; nothing is lost.",
+        )
+    if waiting > _CROWD:
+        return wrong(
+            f"{waiting} messages wait for the worker.",
+            f"See what keeps it busy in {place.log('worker')}; a message only says "
+            f"“look again”, so a restart costs nothing: {place.again()}",
+        )
+    return None
+
+
+def _haproxy() -> Finding | None:
+    try:
+        with Runtime(settings.ALIGHT_INGRESS_SOCKET, timeout=_SECONDS) as hap:
+            hap.ask(["show info"])
+    except IngressUnreachable as error:
+        return wrong(f"{error}", f"Its log: {place.log('haproxy')}. {place.again()}")
+    return None
+
+
+def _web() -> Finding | None:
+    try:
+        healthy = is_healthy(place.config())
+    except (OSError, http.client.HTTPException):
+        healthy = False
+    if healthy:
+        return None
+    return wrong(
+        f"The console does not answer at {place.config().url}.",
+        f"Endpoints do. Its log: {place.log('web')}. The supervisor restarts what "
+        "ends; one that hangs is ended by hand (make status has its pid).",
+    )
+
+
+def _worker() -> Finding | None:
+    """It listens, and has made its rounds."""
+    path = settings.ALIGHT_WORKER_SOCKET
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(_SECONDS)
+        try:
+            link.connect(path)
+        except OSError as error:
+            return note(
+                f"The worker does not listen at {path}: {error.strerror or error}.",
+                f"It does after its first sweep. Its log: {place.log('worker')}",
+            )
+    return _rounds() if Path(place.database()).is_file() else None
+
+
+def _rounds() -> Finding | None:
+    node = Node.objects.order_by("-seen_at").first()
+    if node is None or node.seen_at is None or node.unreachable_since:
+        return None  # the engine's check says what there is to say
+    age = timezone.now() - node.seen_at
+    if age <= timedelta(seconds=_SWEEPS * settings.ALIGHT_SWEEP_SECONDS):
+        return None
+    return wrong(
+        f"The worker has not looked at everything for {age.total_seconds():.0f} s.",
+        f"What keeps it: {place.log('worker')} and {place.log('beat')}. A restart "
+        f"costs nothing: {place.again()}",
+    )
+
+
+_ANSWERS = {"valkey": _valkey, "haproxy": _haproxy, "web": _web, "worker": _worker}
