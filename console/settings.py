@@ -66,6 +66,8 @@ ALIGHT_ENGINE = envstr("ALIGHT_ENGINE", "replicas.engine.docker.DockerEngine")
 ALIGHT_ENGINE_STREAMS = envstr(
     "ALIGHT_ENGINE_STREAMS", "replicas.engine.streams.DockerStreams"
 )
+# For tests with `replicas.engine.faulty`: the folder that says what goes wrong.
+ALIGHT_FAULTS = envstr("ALIGHT_FAULTS", "")
 # Where the Docker engine listens.
 ALIGHT_DOCKER_HOST = envstr("ALIGHT_DOCKER_HOST", "unix:///var/run/docker.sock")
 # GPUs of this machine when they cannot be found out: "UUID=MODEL:GB,…".

@@ -1,4 +1,5 @@
-"""What every engine does. The same tests on the fake and on real Docker."""
+"""What every engine does. The same tests on the fake, alone and behind an engine that
+could fail, and on real Docker."""
 
 from __future__ import annotations
 
@@ -23,12 +24,14 @@ from replicas.tests.engine_fixtures.bench import (
     PROGRAM,
     DockerBench,
     FakeBench,
+    FaultyBench,
     first,
     next_event,
 )
 
 BENCHES = [
     pytest.param(FakeBench, id="fake"),
+    pytest.param(FaultyBench, id="faulty"),
     pytest.param(DockerBench, id="docker", marks=pytest.mark.docker),
 ]
 
@@ -332,9 +335,11 @@ async def test_live_tail_does_not_wait_for_the_newline(bench):
     container_id = bench.run("draws")
     pieces = bench.streams.live_tail(container_id)
     waiting = asyncio.create_task(first(pieces))
-    await asyncio.sleep(0)  # it reads now
-    bench.draw(container_id)
-    stream, piece = await waiting
+    while not waiting.done():
+        # What is written before it reads is not told.
+        bench.draw(container_id)
+        await asyncio.wait({waiting}, timeout=0.02)
+    stream, piece = waiting.result()
     assert stream == "stdout"
     assert piece.startswith(b"\r")
     assert bench.engine.tail(container_id, 5) == []

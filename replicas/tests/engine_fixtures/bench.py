@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import tempfile
 import uuid
 from dataclasses import dataclass, field, replace
 
@@ -24,6 +25,8 @@ from replicas.engine.base import (
 from replicas.engine.docker import DockerEngine
 from replicas.engine.errors import translate
 from replicas.engine.fake import FakeEngine, FakeImage, FakeStreams, World
+from replicas.engine.faults import Faults
+from replicas.engine.faulty import FaultyEngine, FaultyStreams
 from replicas.engine.streams import DockerStreams
 from replicas.tests.engine_fixtures import tiny
 from replicas.tests.engine_fixtures.registry import Registry
@@ -227,6 +230,23 @@ class FakeBench(Bench):
 
     def draw(self, container_id: str) -> None:
         self.world.draw(container_id, b"\r1%", "stdout")
+
+
+class FaultyBench(FakeBench):
+    """The fake behind an engine that could be struck, and is not."""
+
+    @classmethod
+    async def open(cls) -> FaultyBench:
+        bench = await super().open()
+        bench.home = tempfile.TemporaryDirectory(prefix="alight-faults-")
+        faults = Faults(bench.home.name)
+        bench.engine = FaultyEngine(bench.engine, faults)
+        bench.streams = FaultyStreams(bench.streams, faults)
+        return bench
+
+    async def close(self) -> None:
+        await super().close()
+        self.home.cleanup()
 
 
 async def next_event(events, action: str, container_id: str):
