@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 
 # The field of bubbles beside the form: decoration, seven to a row.
 _FIELD = """
@@ -39,6 +42,16 @@ class SignIn(LoginView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         refusal = "That name and password do not match. Check both and try again."
         return super().get_context_data(bubbles=BUBBLES, refusal=refusal, **kwargs)
+
+
+@login_not_required
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """Where the admin sends whoever it does not let in."""
+    if request.user.is_authenticated:
+        raise PermissionDenied
+    here = reverse("admin:index")
+    asked = request.GET.get(REDIRECT_FIELD_NAME, here)
+    return redirect_to_login(asked if asked.startswith(here) else here)
 
 
 class SignOut(LogoutView):
