@@ -95,7 +95,7 @@ class Words:
 
 
 R = Reason
-_PROBES = (R.PROBING_PORT, R.PROBING_HEALTH)
+PROBES = (R.PROBING_PORT, R.PROBING_HEALTH)
 REASONS: dict[Reason, Words] = {
     R.CREATED: Words("{how} from {template}"),
     R.CHANGED: Words("Settings changed"),
@@ -141,12 +141,12 @@ REASONS: dict[Reason, Words] = {
     R.START_FAILED: Words(
         "Container could not start", 2, closes=(R.CREATING,), kind="fail", warning=True
     ),
-    R.PROBING_PORT: Words("Waiting for port {port} to answer", 3, opens=True),
-    R.PROBING_HEALTH: Words("Waiting for {path} to answer", 3, opens=True),
-    R.PORT_ANSWERED: Words("Port {port} answered", 3, closes=_PROBES),
-    R.HEALTH_PASSED: Words("Health check passed", 3, closes=_PROBES),
+    R.PROBING_PORT: Words("Waiting for port {port} to answer", 2, opens=True),
+    R.PROBING_HEALTH: Words("Waiting for {path} to answer", 2, opens=True),
+    R.PORT_ANSWERED: Words("Port {port} answered", 2, closes=PROBES),
+    R.HEALTH_PASSED: Words("Health check passed", 2, closes=PROBES),
     R.START_TIMEOUT: Words(
-        "{what} did not answer", 3, closes=_PROBES, kind="fail", warning=True
+        "{what} did not answer", 2, closes=PROBES, kind="fail", warning=True
     ),
     R.RUNNING: Words("Replica is running", 3, kind="ready"),
     R.SILENT: Words(
@@ -156,25 +156,26 @@ REASONS: dict[Reason, Words] = {
     R.EXITED: Words(
         "Container exited with code {code}",
         3,
-        closes=(*_PROBES, R.SILENT),
+        closes=(*PROBES, R.SILENT),
         kind="fail",
         warning=True,
     ),
     R.ENDED: Words(
         "Container exited with code {code}",
         3,
-        closes=(*_PROBES, R.SILENT),
+        closes=(*PROBES, R.SILENT),
         kind="wait",
     ),
     R.GONE: Words(
-        "Container is gone", 3, closes=(*_PROBES, R.SILENT), kind="fail", warning=True
+        "Container is gone", 3, closes=(*PROBES, R.SILENT), kind="fail", warning=True
     ),
     R.GPU_LOST: Words(
-        "GPU lost", 0, closes=(*_PROBES, R.SILENT), kind="fail", warning=True
+        "GPU lost", 0, closes=(*PROBES, R.SILENT), kind="fail", warning=True
     ),
     R.BACKING_OFF: Words("Waiting to restart", 2, opens=True, kind="wait"),
     R.RETRYING: Words("Restarting", 2, closes=(R.BACKING_OFF,)),
-    R.FAILED: Words("Replica failed", 3, kind="fail", warning=True),
+    # The step that failed is that of the line before.
+    R.FAILED: Words("Replica failed", kind="fail", warning=True),
     R.IDLE: Words("Idle, stopping", 3, kind="stop"),
     R.DRAINING: Words("Finishing open requests", 3, opens=True, kind="stop"),
     R.DRAINED: Words("Open requests finished", 3, closes=(R.DRAINING,), kind="stop"),

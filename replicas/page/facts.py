@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import median
 
 from endpoints.models import Endpoint, Event
-from endpoints.steps import Reason, Row
+from endpoints.steps import PROBES, Reason, Row
 from replicas.models import Replica
 from replicas.page.remedies import Case, label
 from replicas.page.words import full_stop
@@ -160,10 +160,9 @@ class Facts:
         return self._by_state.get(state, [])
 
 
-_PROBES = {Reason.PROBING_PORT, Reason.PROBING_HEALTH}
 _ANSWERS = {Reason.PORT_ANSWERED, Reason.HEALTH_PASSED}
 _FIRST = {Reason.WAITING, Reason.ASSIGNED}
-HISTORY_REASONS = (*_PROBES, *_ANSWERS, *_FIRST, Reason.RUNNING)
+HISTORY_REASONS = (*PROBES, *_ANSWERS, *_FIRST, Reason.RUNNING)
 
 
 def usual_times(events: Iterable[Event]) -> Usual:
@@ -176,7 +175,7 @@ def usual_times(events: Iterable[Event]) -> Usual:
         key = (event.replica_id, event.attempt)
         if event.reason in _FIRST:
             began.setdefault(key, event.at)
-        elif event.reason in _PROBES:
+        elif event.reason in PROBES:
             probed[key] = event.at
         elif event.reason in _ANSWERS and key in probed:
             answers.append((event.at - probed.pop(key)).total_seconds())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from endpoints.steps import STEP_NAMES, Reason, Row
+from endpoints.steps import PROBES, STEP_NAMES, Reason, Row
 from replicas.page.facts import ON_THE_WAY, Facts, Seen
 from replicas.page.words import Sentence, clock, elapsed, lasting, say
 from replicas.states import ReplicaState
@@ -119,7 +119,7 @@ def _part(facts: Facts, seen: Seen, group: int, rows: list[Row]) -> float | None
     if group == 1:
         return seen.part
     usual = facts.usual.answer
-    going = next((row.at for row in rows if row.open and row.at), None)
-    if group == len(STEP_NAMES) - 1 and usual and going:
+    going = next((r.at for r in rows if r.open and r.reason in PROBES), None)
+    if usual and going:
         return min(0.95, (facts.now - going).total_seconds() / usual)
     return None

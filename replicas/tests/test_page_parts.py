@@ -111,8 +111,8 @@ def test_the_track_of_a_failure():
     ]
     known = facts(seen("failed", events=events, exit_code=137))
     assert steps_of(known)[2:] == [
-        ("Container", "done", "4 s"),
-        ("Running", "fail", "exit 137"),
+        ("Container", "fail", "exit 137"),
+        ("Running", "next", ""),
     ]
 
 
@@ -130,8 +130,21 @@ def test_the_track_of_a_second_attempt_counts_from_there():
     assert steps_of(known) == [
         ("Hardware", "done", "4 s"),
         ("Image", "done", "54 s"),
-        ("Container", "done", "4 s"),
-        ("Running", "now", "15 s"),
+        ("Container", "now", "19 s"),
+        ("Running", "next", ""),
+    ]
+
+
+def test_the_track_of_one_that_ended_while_it_served():
+    events = [
+        *start(200),
+        event(Reason.EXITED, 12, code=1),
+        event(Reason.FAILED, 11, "It exited 4 times in 5 minutes."),
+    ]
+    known = facts(seen("failed", events=events, exit_code=1))
+    assert steps_of(known)[2:] == [
+        ("Container", "done", "44 s"),
+        ("Running", "fail", "exit 1"),
     ]
 
 
