@@ -1,6 +1,6 @@
 # make up · make down · make test: everything else is for those who change Alight.
 # Settings are environment variables or words after make: make up ALIGHT_PORT=8090
-.PHONY: help up down status doctor test check lock bench token images
+.PHONY: help up down status doctor backup restore test check lock bench token images
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell sh launcher/find-python)
@@ -13,6 +13,8 @@ help:
 	@echo "make down REPLICAS=1  … and stop the replicas"
 	@echo "make status           what runs and what it uses"
 	@echo "make doctor           what is wrong, and how to mend it"
+	@echo "make backup [TO=FILE] everything in one file; VOLUMES=1 their files, too"
+	@echo "make restore FROM=FILE  and back; REPLACE=1 in place of what is there"
 	@echo "make token NAME=ci    a bearer token for the API"
 	@echo "make images           the base image, on a machine without a registry too"
 	@echo "make test [ARGS=…]    set up and run every check and test"
@@ -31,6 +33,12 @@ status:
 
 doctor:
 	@$(RUN) doctor $(ARGS)
+
+backup:
+	@$(RUN) backup
+
+restore:
+	@$(RUN) restore
 
 images:
 	@$(RUN) images

@@ -1,4 +1,5 @@
-"""python3 -m launcher up | down | status | doctor | images | test | bench"""
+"""python3 -m launcher up | down | status | doctor | backup | restore | images
+| test | bench"""
 
 import errno
 import os

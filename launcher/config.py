@@ -102,13 +102,17 @@ def child_env(environ: Mapping[str, str]) -> dict[str, str]:
     drop = {
         "ALIGHT_ADMIN_PASSWORD",
         "DETACH",
+        "FROM",
         "MAKEFLAGS",
         "MAKELEVEL",
         "MAKEOVERRIDES",
         "MFLAGS",
         "PYTHONHOME",
+        "REPLACE",
         "REPLICAS",
+        "TO",
         "VIRTUAL_ENV",
+        "VOLUMES",
     }
     env = {name: value for name, value in environ.items() if name not in drop}
     return {

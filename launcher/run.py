@@ -9,10 +9,14 @@ from launcher.config import Config, make_folders, read_config
 from launcher.down import down
 from launcher.engine import ensure_engine
 from launcher.errors import LaunchError
+from launcher.keeping.backup import backup
+from launcher.keeping.restore import restore
 from launcher.status import status
 from launcher.up import up
 
-USAGE = "usage: python3 -m launcher up|down|status|doctor|images|test|bench"
+USAGE = (
+    "usage: python3 -m launcher up|down|status|doctor|backup|restore|images|test|bench"
+)
 
 
 def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -27,6 +31,12 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
             return status(config, as_json="--json" in words)
         if verb == "doctor":
             return manage(config, *words)
+        if verb == "backup":
+            to, volumes = environ.get("TO", ""), is_set(environ, "VOLUMES")
+            return backup(config, to, volumes=volumes)
+        if verb == "restore":
+            source, replace = environ.get("FROM", ""), is_set(environ, "REPLACE")
+            return restore(config, source, replace=replace)
         if verb == "images":
             make_folders(config)
             ensure_engine(config)

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import (
     AsyncGenerator,
+    AsyncIterable,
     AsyncIterator,
     Callable,
     Collection,
@@ -427,6 +428,14 @@ class EngineStreams(Protocol):
         """A tar of the volume's files as it is made; paths begin with "./".
 
         Close it to stop early. Raises EngineRefused when there is no such volume.
+        """
+        ...
+
+    async def volume_fill(self, name: str, files: AsyncIterable[bytes]) -> None:
+        """Put a tar's files into the volume, over those it has; a missing one is made.
+
+        files: a tar as `volume_archive` gives it, owners and modes included. When it
+        breaks off, some files may be there already.
         """
         ...
 

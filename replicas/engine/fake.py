@@ -22,7 +22,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+)
 from contextlib import aclosing
 
 from replicas.engine import contexts, fake_accounts, fake_volumes
@@ -262,6 +268,11 @@ class FakeStreams:
             packed = fake_volumes.pack(world, name, gzip=gzip)
         for at in range(0, len(packed), fake_volumes.PIECE):
             yield packed[at : at + fake_volumes.PIECE]
+
+    async def volume_fill(self, name: str, files: AsyncIterable[bytes]) -> None:
+        whole = b"".join([piece async for piece in files])
+        with self.world.alive() as world:
+            fake_volumes.unpack(world, name, whole)
 
     async def close(self) -> None:
         await self._fetches.close()

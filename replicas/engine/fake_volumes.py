@@ -6,6 +6,7 @@ import gzip as gz
 import io
 import tarfile
 
+from replicas.engine.base import EngineRefused
 from replicas.engine.errors import NoVolume, volume_in_use
 from replicas.engine.fake_world import World
 
@@ -34,3 +35,17 @@ def pack(world: World, name: str, *, gzip: bool) -> bytes:
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     return gz.compress(buffer.getvalue()) if gzip else buffer.getvalue()
+
+
+def unpack(world: World, name: str, packed: bytes) -> None:
+    """As `EngineStreams.volume_fill`."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as tar:
+            found = {
+                entry.name.removeprefix("./"): file.read()
+                for entry in tar
+                if (file := tar.extractfile(entry)) is not None
+            }
+    except tarfile.TarError as error:
+        raise EngineRefused(f"These are no files in a tar: {error}") from error
+    world.volumes.setdefault(name, {}).update(found)

@@ -106,15 +106,17 @@ def lists_gpus(installation: str, machine: str) -> dict[str, Any] | None:
     return body
 
 
-def holds_volume(installation: str, volume: str) -> dict[str, Any]:
-    """Body of a create call: it never starts, so its files can be read."""
+def holds_volume(
+    installation: str, volume: str, *, writable: bool = False
+) -> dict[str, Any]:
+    """Body of a create call: it never starts, so its files can be read, or written."""
     body = _body(installation, ARCHIVE, _PROGRAMS["x86_64"])
     body["HostConfig"]["Mounts"] = [
         {
             "Type": "volume",
             "Source": volume,
             "Target": PLACE,
-            "ReadOnly": True,
+            "ReadOnly": not writable,
             # Copying from the image would write to it.
             "VolumeOptions": {
                 "NoCopy": True,

@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+)
 from contextlib import aclosing
 
 from django.conf import settings
@@ -180,6 +186,9 @@ class DockerStreams:
         self, name: str, *, gzip: bool = False
     ) -> AsyncGenerator[bytes, None]:
         return self._volumes.archive(name, gzip=gzip)
+
+    async def volume_fill(self, name: str, files: AsyncIterable[bytes]) -> None:
+        await self._volumes.fill(name, files)
 
     async def close(self) -> None:
         await self._fetcher.close()

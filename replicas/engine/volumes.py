@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection
 from contextlib import suppress
 from typing import Any
 
@@ -87,11 +87,32 @@ class Volumes:
             # Also when the reader is cancelled while this waits.
             await asyncio.shield(self._let_go(helper))
 
-    async def _hold(self, name: str) -> str:
-        """The id of a helper that has the volume and never runs."""
-        if not self._is_ours(await self._wire.json(f"/volumes/{name}")):
-            raise errors.volume_of_others(name)
-        body = helpers.holds_volume(self._installation, name)
+    async def fill(self, name: str, files: AsyncIterable[bytes]) -> None:
+        """See `EngineStreams.volume_fill`."""
+        helper = await self._hold(name, writable=True)
+        try:
+            async with self._wire.open(
+                "PUT",
+                f"/containers/{helper}/archive",
+                params={"path": helpers.PLACE},
+                headers={"Content-Type": "application/x-tar"},
+                data=files,
+                silence=_READING,
+            ):
+                pass
+        finally:
+            await asyncio.shield(self._let_go(helper))
+
+    async def _hold(self, name: str, *, writable: bool = False) -> str:
+        """The id of a helper that has the volume and never runs. A volume that is to
+        be written is made with it."""
+        try:
+            if not self._is_ours(await self._wire.json(f"/volumes/{name}")):
+                raise errors.volume_of_others(name)
+        except errors.NoVolume:
+            if not writable:
+                raise
+        body = helpers.holds_volume(self._installation, name, writable=writable)
         async with self._making:
             await self._ensure_image()
             await self._forget_left()

@@ -7,7 +7,7 @@ container holds one.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -60,7 +60,7 @@ class Wire:
         *,
         params: Params | None = None,
         headers: Mapping[str, str] | None = None,
-        data: bytes | None = None,
+        data: bytes | AsyncIterable[bytes] | None = None,
         silence: float | None = None,
         image: str = "",
     ) -> AsyncIterator[aiohttp.ClientResponse]:

@@ -528,6 +528,33 @@ async def test_an_archive_has_every_file(bench, packed):
     assert bench.engine.observe(bench.labels) == []
 
 
+async def test_a_volume_is_filled_from_an_archive(bench):
+    one, two = volume(bench, "one"), volume(bench, "two")
+    await bench.write(one, "kept.txt", "first")
+    await bench.write(one, "deep/both.txt", "of the archive")
+    await bench.write(two, "deep/both.txt", "of before")
+    await bench.write(two, "other.txt", "stays")
+    await bench.streams.volume_fill(two, bench.streams.volume_archive(one))
+    assert await files(bench, two) == {
+        "./kept.txt": b"first",
+        "./deep/both.txt": b"of the archive",
+        "./other.txt": b"stays",
+    }
+    fresh = volume(bench, "fresh")
+    await bench.streams.volume_fill(fresh, bench.streams.volume_archive(one))
+    assert await files(bench, fresh) == await files(bench, one)
+    bench.engine.remove_volume(fresh)
+    assert bench.engine.observe(bench.labels) == []
+
+
+async def test_what_is_no_tar_fills_no_volume(bench):
+    async def words():
+        yield b"these are no files" * 100
+
+    with pytest.raises(EngineRefused):
+        await bench.streams.volume_fill(volume(bench), words())
+
+
 async def test_an_archive_of_no_volume(bench):
     with pytest.raises(EngineRefused):
         await files(bench, volume(bench))
@@ -625,6 +652,7 @@ async def test_every_stream_says_that_the_engine_is_away(bench):
         streams.image_facts("app:1"),
         streams.check_sign_in(SignIn("lab.example", "ada", "secret-word")),
         streams.volume_sizes(["x"]),
+        streams.volume_fill("x", streams.volume_archive("x")),
         streams.usage("x"),
     ):
         with pytest.raises(EngineUnreachable, match="does not answer"):

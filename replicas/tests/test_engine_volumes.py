@@ -151,6 +151,8 @@ async def test_volumes_of_others_stay_as_they_are(bench):
             bench.engine.remove_volume(name)
         with pytest.raises(EngineRefused, match="does not belong"):
             await anext(bench.streams.volume_archive(name))
+        with pytest.raises(EngineRefused, match="does not belong"):
+            await bench.streams.volume_fill(name, bench.streams.volume_archive("x"))
         assert await bench.streams.volume_sizes([name]) == {}
         assert bench.client.inspect_volume(name)["Name"] == name
     finally:

@@ -1,0 +1,242 @@
+"""make restore: put a backup in the place of an installation, or where none is."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import IO
+
+from launcher.config import Config, make_folders
+from launcher.down import stop_leftovers
+from launcher.engine import ensure_engine, look_for_engine
+from launcher.errors import LaunchError
+from launcher.install import find_missing, install
+from launcher.keeping.archive import DATABASE, VOLUMES, Facts, members, verify
+from launcher.keeping.places import Places, fingerprint, given_key, places_of
+from launcher.show import say, step
+from launcher.supervisor import AlreadyRunning, only_one
+
+_APPS = ("console", "templates_app", "endpoints", "replicas")
+# New replicas get numbers that none had which ran after the backup was made: their
+# containers may still be there, and are nobody's then.
+_AHEAD = 1000
+_MARGIN = 300 * 1024 * 1024
+
+
+def restore(config: Config, source: str, *, replace: bool = False) -> int:
+    """Raises LaunchError, before anything was changed."""
+    if not source:
+        raise LaunchError("No backup was named.", "make restore FROM=FILE")
+    path = Path(source).expanduser().absolute()
+    with step("Checking the backup") as line:
+        facts = verify(path, line.news)
+        check(config, facts)
+    make_folders(config)
+    try:
+        with only_one(config):
+            stop_leftovers(config)
+            aside = _put_in_place(config, path, replace=replace)
+            if facts["volumes"]:
+                _fill_volumes(config, path)
+    except AlreadyRunning:
+        raise LaunchError(
+            f"Alight runs with {config.home}.", "make down, then run it again."
+        ) from None
+    count = len(facts["files"])
+    say(f"Restored {count} files of {facts['made_at']} to {config.home}.")
+    for one in aside:
+        say(f"  What was there before: {one}")
+    say("  Start it: make up")
+    return 0
+
+
+def check(config: Config, facts: Facts) -> None:
+    """Whether this code can read it, and this key open it. Raises LaunchError."""
+    for app in _APPS:
+        for name in facts["migrations"].get(app, ()):
+            if not (config.root / app / "migrations" / f"{name}.py").is_file():
+                raise LaunchError(
+                    f"The backup is of a newer Alight than this code ({app} {name}).",
+                    "Take the newer code (git pull), then run it again.",
+                )
+    key = given_key(config)
+    if key is None and facts["key_in"] == "settings":
+        raise LaunchError(
+            "The backup does not hold its secret key, which was in the settings.",
+            "Give the same one: make restore ALIGHT_SECRET_KEY_FILE=…",
+        )
+    if key is not None and fingerprint(key) != facts["key"]:
+        raise LaunchError(
+            "The secret key in the settings is not the backup's: no secret in it "
+            "could be opened.",
+            "Give the one it was made with, or none, where the backup holds it.",
+        )
+
+
+# --- Files -------------------------------------------------------------------
+
+
+def _put_in_place(config: Config, path: Path, *, replace: bool) -> list[Path]:
+    """Unpack beside, then change places. What was there before, under its new name."""
+    places = places_of(config)
+    if places.database.exists() and not replace:
+        raise LaunchError(
+            f"{config.home} holds an installation already.",
+            "Give another ALIGHT_HOME; or, to put the backup in its place: make "
+            f"restore REPLACE=1 FROM={path}. What is there is set aside, not deleted.",
+        )
+    _check_room(config, path)
+    fresh = Fresh(places)
+    try:
+        with step("Unpacking"):
+            for name, content in members(path):
+                if not name.startswith(f"{VOLUMES}/"):
+                    fresh.unpack(name, content)
+            _number_on(fresh.of(DATABASE))
+        mark = time.strftime("%Y%m%d-%H%M%S")
+        aside = [_aside(old, mark) for old in _before(config, places) if old.exists()]
+        fresh.settle()
+    finally:
+        fresh.forget()
+    return aside
+
+
+class Fresh:
+    """Files on their way, each on the disk where it will be."""
+
+    def __init__(self, places: Places) -> None:
+        self._final = {DATABASE: places.database, **places.keys, **places.folders}
+        self._made: dict[str, Path] = {}
+
+    def of(self, name: str) -> Path:
+        """The path of a member before it is settled."""
+        head, _, rest = name.partition("/")
+        final = self._final[head]
+        place = final.with_name(f".{final.name}.restoring")
+        self._made.setdefault(head, place)
+        return place / rest if rest else place
+
+    def unpack(self, name: str, content: IO[bytes]) -> None:
+        path = self.of(name)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as out:
+            shutil.copyfileobj(content, out, 1024 * 1024)
+            out.flush()
+            os.fsync(out.fileno())
+
+    def settle(self) -> None:
+        for head, place in self._made.items():
+            place.rename(self._final[head])
+
+    def forget(self) -> None:
+        """What did not get its place."""
+        for place in self._made.values():
+            if place.is_dir():
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                place.unlink(missing_ok=True)
+
+
+def _before(config: Config, places: Places) -> Iterator[Path]:
+    """All that belongs to the installation that was here."""
+    yield places.database
+    for tail in ("-wal", "-shm"):
+        yield places.database.with_name(places.database.name + tail)
+    yield from places.keys.values()
+    yield from places.folders.values()
+    # Messages and news of what is no more.
+    yield config.home / "valkey"
+
+
+def _aside(old: Path, mark: str) -> Path:
+    kept = old.with_name(f"{old.name}.before-{mark}")
+    if old.is_dir() and not any(old.iterdir()):
+        old.rmdir()
+        return kept
+    return old.rename(kept)
+
+
+def _number_on(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as link, link:
+        link.execute(
+            "update sqlite_sequence set seq = seq + ? where name = 'replicas_replica'",
+            (_AHEAD,),
+        )
+
+
+def _check_room(config: Config, path: Path) -> None:
+    needed = path.stat().st_size + _MARGIN
+    free = shutil.disk_usage(config.home).free
+    if free < needed:
+        raise LaunchError(
+            f"{config.home} has {free >> 20} MB left; {needed >> 20} MB are needed.",
+            "Free some space, or set ALIGHT_HOME to a folder on another disk.",
+        )
+
+
+# --- Volumes -----------------------------------------------------------------
+
+
+def _fill_volumes(config: Config, path: Path) -> None:
+    """Put every volume's files where the engine keeps them."""
+    missing = find_missing(config, engine_answers=look_for_engine(config))
+    install(config, missing)
+    ensure_engine(config, just_installed="docker.io" in missing.needed)
+    filling: _Filling | None = None
+    with step("Filling volumes") as line:
+        try:
+            for name, content in members(path):
+                head, _, rest = name.partition("/")
+                if head != VOLUMES:
+                    continue
+                volume = rest.rpartition("/")[0]
+                if filling is None or filling.volume != volume:
+                    if filling:
+                        filling.end()
+                    line.news(volume)
+                    filling = _Filling(config, volume)
+                filling.write(content)
+        finally:
+            if filling:
+                filling.end()
+
+
+class _Filling:
+    """One volume, by the program that knows the engine."""
+
+    def __init__(self, config: Config, volume: str) -> None:
+        self.volume = volume
+        self._ended = False
+        self._process = subprocess.Popen(
+            [str(config.python), "manage.py", "volume_files", "write", volume],
+            cwd=config.root,
+            env=dict(config.env),
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def write(self, content: IO[bytes]) -> None:
+        assert self._process.stdin is not None
+        try:
+            shutil.copyfileobj(content, self._process.stdin, 1024 * 1024)
+        except BrokenPipeError:
+            self.end()
+
+    def end(self) -> None:
+        """Raises LaunchError when it did not take them."""
+        if self._ended:
+            return
+        self._ended = True
+        _, said = self._process.communicate()
+        if self._process.returncode:
+            text = said.decode(errors="replace").strip()[-300:]
+            raise LaunchError(
+                f"Volume {self.volume} could not be filled: {text}",
+                "The rest is restored. See make doctor, then run it again with "
+                "REPLACE=1.",
+            )
