@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from endpoints.limits import counters
+
 # Valkey, Docker and a whole console for those who ask.
 pytest_plugins = [
     "tests.services",
@@ -14,6 +16,12 @@ pytest_plugins = [
     "tests.registry",
     "tests.order",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_tried():
+    """As in a process that has just begun: no wrong password or token was counted."""
+    counters.cache_clear()
 
 
 @pytest.fixture

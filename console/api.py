@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import shutil
 import uuid
@@ -109,6 +110,8 @@ def explain(error: Exception, context: dict[str, Any]) -> Response:
     headers = {"x-request-id": request_id}
     if challenge := getattr(refusal, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
+    if wait := getattr(refusal, "wait", None):
+        headers["Retry-After"] = str(math.ceil(wait))
     return Response({"error": body}, status=refusal.status_code, headers=headers)
 
 

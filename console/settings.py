@@ -56,6 +56,10 @@ ALIGHT_DOMAIN = envstr("ALIGHT_DOMAIN", "localhost")
 ALIGHT_SCHEME = envstr("ALIGHT_SCHEME", "http")
 # Addresses the ingress listens on.
 ALIGHT_BIND = envlist("ALIGHT_BIND", ["127.0.0.1", "::1"])
+# Proxies before the ingress, whose word on where a request comes from is taken.
+ALIGHT_PROXIES = envnetworks("ALIGHT_PROXIES") or (
+    ["127.0.0.1", "::1"] if ALIGHT_SCHEME == "https" else []
+)
 
 _LOOPBACK = ["127.0.0.1", "[::1]"] if ALIGHT_DOMAIN == "localhost" else []
 ALLOWED_HOSTS = [ALIGHT_DOMAIN, *_LOOPBACK]
@@ -280,6 +284,8 @@ SESSION_COOKIE_NAME = "__Host-alight" if _HTTPS else "alight_session"
 CSRF_COOKIE_NAME = "__Host-alight-csrf" if _HTTPS else "alight_csrf"
 # Lets a browser in at one endpoint's host, and is a cookie of that host alone.
 ALIGHT_PASS_COOKIE = "__Host-alight_pass" if _HTTPS else "alight_pass"
+# Says that somebody signed in in this browser before (console.guard).
+ALIGHT_KNOWN_COOKIE = "__Host-alight-known" if _HTTPS else "alight_known"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31536000 if _HTTPS else 0

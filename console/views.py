@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+
+from console import guard
+from console.forms import SignInForm
 
 # The field of bubbles beside the form: decoration, seven to a row.
 _FIELD = """
@@ -30,6 +35,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 class SignIn(LoginView):
     template_name = "console/login.html"
+    authentication_form = SignInForm
     redirect_authenticated_user = True
 
     def get_success_url(self) -> str:
@@ -40,8 +46,19 @@ class SignIn(LoginView):
         return f"{url}{'&' if '?' in url else '?'}signed-in=1"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        refusal = "That name and password do not match. Check both and try again."
-        return super().get_context_data(bubbles=BUBBLES, refusal=refusal, **kwargs)
+        return super().get_context_data(bubbles=BUBBLES, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        guard.remember(self.request, response, form.get_user().get_username())
+        return response
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_invalid(form)
+        if isinstance(form, SignInForm) and form.wait:
+            response.status_code = 429
+            response["Retry-After"] = str(ceil(form.wait))
+        return response
 
 
 @login_not_required

@@ -13,11 +13,16 @@ from django.db import OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import (
+    APIException,
+    AuthenticationFailed,
+    PermissionDenied,
+)
 from rest_framework.request import Request
 
 from endpoints import gate, signals
 from endpoints.grants import grant
+from endpoints.limits import Limit, counters, place_of, wait_words
 from endpoints.models import AccessKey, Endpoint, EndpointQuerySet, Scope, ShareLink
 
 PREFIX = "alt_"
@@ -26,6 +31,8 @@ _USED_RESOLUTION = timedelta(minutes=1)
 # Endpoints at which a new token counts before the answer with it is sent. Whoever has
 # more finds it at the others as soon as the worker has looked.
 _AT_ONCE = 20
+# Wrong tokens that one address may send before it is told to wait.
+_WRONG_TOKENS = Limit(60, 300)
 
 
 def digest_of(token: str) -> str:
@@ -125,6 +132,34 @@ def note_use(callers: Mapping[str, int]) -> None:
     ShareLink.objects.filter(stale, pk__in=links).update(last_used_at=now)
 
 
+class TooManyTokens(APIException):
+    """From this address came too many tokens that are not valid."""
+
+    status_code = 429
+    default_code = "too_many_tries"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            "Too many tokens from your address were not valid. Wait "
+            f"{wait_words(seconds)}, then send one that is."
+        )
+        self.wait = seconds
+
+
+def _wrong(request: Request) -> APIException:
+    """What to say to a token that is not valid.
+
+    One that is valid passes whatever others at its address sent before: a token has
+    240 bits, so what protects it is not how seldom it may be guessed at.
+    """
+    place = place_of(request.META.get("REMOTE_ADDR", ""))
+    if seconds := counters().take([(f"tokens:{place}", _WRONG_TOKENS)]):
+        return TooManyTokens(seconds)
+    return AuthenticationFailed(
+        "This token is not valid. Make a new one on the Tokens page."
+    )
+
+
 class BearerAuthentication(BaseAuthentication):
     """`Authorization: Bearer alt_…` for the REST API; the scope "manage" only."""
 
@@ -140,9 +175,7 @@ class BearerAuthentication(BaseAuthentication):
             .first()
         )
         if key is None:
-            raise AuthenticationFailed(
-                "This token is not valid. Make a new one on the Tokens page."
-            )
+            raise _wrong(request)
         # A full disk, which takes no writes, must not keep people from looking.
         with suppress(OperationalError):
             AccessKey.objects.filter(pk=key.pk).filter(

@@ -55,7 +55,7 @@ def render(setup: Setup) -> str:
 
 def _identity(setup: Setup) -> str:
     return f"""\
-  http-request set-var(txn.began) date(0,us)
+{_proxies(setup)}  http-request set-var(txn.began) date(0,us)
   http-request set-var(txn.wait) req.hdr(x-alight-wait)
 
   # Who asks, and for which host, is for the ingress to say.
@@ -63,6 +63,16 @@ def _identity(setup: Setup) -> str:
   http-request set-header X-Forwarded-Proto {setup.scheme}
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)"""
+
+
+def _proxies(setup: Setup) -> str:
+    """A proxy before us adds at the end whom it saw; the rest anybody may have sent."""
+    if not setup.proxies:
+        return ""
+    return (
+        f"  acl from_proxy src {' '.join(setup.proxies)}\n"
+        "  http-request set-src req.hdr_ip(x-forwarded-for,-1) if from_proxy\n"
+    )
 
 
 def _own_answers() -> str:

@@ -26,7 +26,8 @@ class Setup:
     hold_seconds how long a request waits for it where its endpoint says nothing. slots
     and servers say how many endpoints there is room for, and how many replicas each
     may have, those still finishing requests included. connections is the most there
-    may be at once. Times are HAProxy's ("120s").
+    may be at once. proxies are addresses and networks that say for whom they ask.
+    Times are HAProxy's ("120s").
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Setup:
     threads: int = 2
     connections: int = 2000
     hold_seconds: int = 300
+    proxies: tuple[str, ...] = ()
     client_timeout: str = "120s"
     queue_timeout: str = "300s"
 
@@ -63,9 +65,14 @@ def setup_from_settings() -> Setup:
         console_url=f"{scheme}://{domain}{tail}/",
         scheme=scheme,
         web_socket=settings.ALIGHT_WEB_SOCKET,
-        cookies=(settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME),
+        cookies=(
+            settings.SESSION_COOKIE_NAME,
+            settings.CSRF_COOKIE_NAME,
+            settings.ALIGHT_KNOWN_COOKIE,
+        ),
         pass_cookie=settings.ALIGHT_PASS_COOKIE,
         worker_socket=settings.ALIGHT_WORKER_SOCKET,
+        proxies=tuple(settings.ALIGHT_PROXIES),
         slots=settings.ALIGHT_INGRESS_SLOTS,
         servers=settings.ALIGHT_INGRESS_SERVERS,
         threads=min(4, os.cpu_count() or 1),

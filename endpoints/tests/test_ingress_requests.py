@@ -215,6 +215,27 @@ async def test_nobody_can_claim_to_be_somebody_else(ingress, visitor, backend):
     assert not names & {"forwarded", "remote-user", "proxy", "x_forwarded_for"}
 
 
+@pytest.mark.parametrize(
+    ("proxies", "sent", "arrives"),
+    [
+        (("127.0.0.1",), "6.6.6.6", "6.6.6.6"),
+        # What stands before the proxy's own word, anybody may have sent.
+        (("127.0.0.0/8", "::1"), "1.1.1.1, 6.6.6.6", "6.6.6.6"),
+        (("127.0.0.1",), "2001:db8::5", "2001:db8::5"),
+        (("127.0.0.1",), "nonsense", "127.0.0.1"),
+        (("127.0.0.1",), None, "127.0.0.1"),
+        (("10.0.0.1",), "6.6.6.6", "127.0.0.1"),
+    ],
+)
+async def test_a_proxy_that_is_named_says_whom_it_saw(backend, proxies, sent, arrives):
+    headers = {"X-Forwarded-For": sent} if sent else {}
+    with running(proxies=proxies) as haproxy:
+        haproxy.ingress.apply(public("art", (await backend("one")).upstream()))
+        async with Visitor(haproxy) as visitor:
+            seen = await visitor.headers_at("art", headers)
+    assert [value for name, value in seen if name == "x-forwarded-for"] == [arrives]
+
+
 # -- what passes through -----------------------------------------------------------
 
 

@@ -57,10 +57,11 @@ class World:
     args: dict[str, str]
     # Of Bob, to mix with what is Alice's.
     bobs: dict[str, str] = field(default_factory=dict)
+    programs: int = 0
 
     def ask(self, who: str, method: str, path: str, send=None, *, json=False):
         """The answer, and nothing that was done stays."""
-        client = self.clients.get(who) or Client(headers=self.headers[who])
+        client = self.clients.get(who) or self.program(who)
         ask = getattr(client, method.lower())
         cookies = copy(client.cookies)
         with transaction.atomic():
@@ -73,6 +74,12 @@ class World:
             transaction.set_rollback(True)
         client.cookies = cookies
         return answer
+
+    def program(self, who: str) -> Client:
+        """From an address of its own: who sends many wrong tokens is told to wait."""
+        self.programs += 1
+        address = f"2001:db8:0:{self.programs:x}::1"
+        return Client(headers=self.headers[who], REMOTE_ADDR=address)
 
     def path(self, route: str, args=None) -> str:
         """The address of a route, such as "endpoints/<slug:name>/", of Alice's."""
