@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from endpoints.ingress import counting, frontend
+from endpoints.ingress import counting, frontend, own_pages, slots
 from endpoints.ingress.replies import on_error
 from endpoints.ingress.routes import Place, slot_name
 from endpoints.ingress.setup import Setup
@@ -21,11 +21,11 @@ _HOLD = Path(__file__).with_name("hold.lua")
 def render(setup: Setup, places: Mapping[str, Sequence[Place]] | None = None) -> str:
     """The whole file. places says who has which server, by slot; others are free."""
     taken = places or {}
-    slots = (
+    sections = (
         slot_section(slot, setup.servers, taken.get(slot, ()))
         for slot in map(slot_name, range(setup.slots))
     )
-    return "\n".join((_head(setup), frontend.render(setup), _fixed(setup), *slots))
+    return "\n".join((_head(setup), frontend.render(setup), _fixed(setup), *sections))
 
 
 def slot_section(slot: str, servers: int, places: Sequence[Place] = ()) -> str:
@@ -141,25 +141,10 @@ backend callers from base
   stick-table type string len 64 size {_entries(setup) * 4} expire 24h \
 store http_req_cnt
 
-backend console from base
-  # A connection each: no form is posted on one that the web process is just closing.
-  option http-server-close
-  retries 0
-  {on_error("console", 502)}
-  {on_error("console", 503)}
-  server web "unix@{setup.web_socket}"
-
-defaults slots from base
-  balance leastconn
-  # An unused connection to a replica is closed here within a second, so that no request
-  # is sent on one that the app is just closing (uvicorn does after 5 s).
-  default-server pool-purge-delay 200ms
-  # One that refuses a connection is out at once, before the worker knows: having no
-  # open requests it would draw all others to itself. A connection each so often finds
-  # it again.
-  default-server check inter 30s fastinter 500ms downinter 500ms fall 2 rise 1
-  default-server observe layer4 error-limit 1 on-error mark-down
-"""
+backend {frontend.CONSOLE} from base
+{own_pages.to_the_console(setup)}
+{own_pages.render(setup)}
+{slots.render(setup)}"""
 
 
 def _entries(setup: Setup) -> int:

@@ -1,21 +1,19 @@
 """The rules every request goes through, in HAProxy's words. Pure.
 
 All http-request rules run before any use_backend, in the order they are written here.
+An `allow` ends these; those of the section it goes to still run.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-
 from endpoints.ingress import counting
 from endpoints.ingress.answers import content_security_policy
+from endpoints.ingress.own_pages import OWN_PAGES, RESERVED
 from endpoints.ingress.replies import say, say_state, status_of
 from endpoints.ingress.setup import Setup
-from endpoints.reaching import BODY_MAX
 
-# What begins with this on an endpoint's host is for the console, not for a replica.
-RESERVED = "/-/alight/"
+# The section of the console's own hosts.
+CONSOLE = "console"
 
 _IDENTITY = (
     "^(x-(forwarded|alight|ingress|auth|original)-|remote-"
@@ -28,7 +26,12 @@ _UNTIL = "var(txn.grant),concat(/,txn.name),map_str_int(grants.map,0)"
 
 
 def render(setup: Setup) -> str:
-    """The whole frontend section."""
+    """The whole frontend section.
+
+    What every request pays for stands before the rule that lets it go on, so each rule
+    here counts: what is for few requests only stands behind it, in the section of the
+    console's own pages, or in that of the slots.
+    """
     binds = "\n".join(f"  {_bind(address, setup.port)}" for address in setup.binds)
     parts = (
         f"frontend people from base\n{binds}",
@@ -36,17 +39,14 @@ def render(setup: Setup) -> str:
         _own_answers(),
         _hosts(setup),
         _access(setup),
-        _reserved(setup),
+        _reserved(),
         _counting(),
-        _credentials(setup),
         _readiness(),
-        _responses(setup),
+        _responses(),
         """\
   # Not asked here: keeps who has which place for those who look it up.
   acl upstreams var(txn.slot),map(upstreams.map) -m found
 
-  use_backend console if console
-  use_backend console if for_console
   use_backend %[var(txn.slot)]
 """,
     )
@@ -80,28 +80,21 @@ def _own_answers() -> str:
     return f"""\
   # What the ingress says itself: a page for browsers, JSON for others, kept by none.
   acl html var(txn.kind) -m str html
-  acl served var(txn.served) -m bool
   http-request set-var(txn.kind) str(json)
   http-request set-var(txn.kind) str(html) if {{ req.fhdr(accept) -m sub text/html }}
   http-response set-var(txn.served) bool(true)
-  {_OWN} Content-Type "text/html; charset=utf-8" if !served html
-  {_OWN} Content-Security-Policy "{policy}" if !served html
-  {_OWN} X-Content-Type-Options nosniff if !served
-  {_OWN} Referrer-Policy no-referrer if !served
-  {_OWN} Cache-Control no-store if !served
-
-  # Somebody looks at a page: not a script, a picture or a socket of one.
-  acl reads method GET HEAD
-  acl says_mode req.fhdr(sec-fetch-mode) -m found
-  acl navigates req.fhdr(sec-fetch-mode) -m str navigate
-  acl page var(txn.page) -m bool
-  http-request set-var(txn.page) bool(true) if html reads !says_mode
-  http-request set-var(txn.page) bool(true) if html reads navigates"""
+  http-after-response allow if {{ var(txn.served) -m bool }}
+  {_OWN} Content-Type "text/html; charset=utf-8" if html
+  {_OWN} Content-Security-Policy "{policy}" if html
+  {_OWN} X-Content-Type-Options nosniff
+  {_OWN} Referrer-Policy no-referrer
+  {_OWN} Cache-Control no-store"""
 
 
 def _hosts(setup: Setup) -> str:
     return f"""\
   acl console var(txn.host) -m str {" ".join(setup.console_hosts)}
+  http-request set-var(txn.slot) str({CONSOLE}) if console
   http-request allow if console
 
   http-request set-var(txn.name) var(txn.host),map(hosts.map)
@@ -112,79 +105,60 @@ def _hosts(setup: Setup) -> str:
 def _access(setup: Setup) -> str:
     hand_over = f"{setup.console_url}hand-over/%[var(txn.name)]/?to=%[pathq,url_enc]"
     return f"""\
+  # The digest of what is shown, then whether it counts here, and for how long.
+  acl public var(txn.name),map(public.map) -m found
+  acl one_token req.fhdr_cnt(authorization) eq 1
+  acl counts {_UNTIL},sub(txn.now) gt 0
+  acl token_passed var(txn.token) -m bool
+  acl passed var(txn.passed) -m bool
+  http-request set-var(txn.now) date
+  http-request set-var(txn.grant) {_OF_HEADER} if one_token
+  http-request set-var(txn.token) bool(true) if one_token counts
+  http-request set-var(txn.passed) bool(true) if token_passed
+
   # A browser sends the pass along for pages of other hosts, too, where these are the
   # same site: of another endpoint. Such a page may lead here, and nothing else.
-  acl shows_pass req.cook({setup.pass_cookie}) -m found
+  acl shows_pass var(txn.pass) -m found
   acl says_origin req.fhdr(origin) -m found
-  acl own_origin var(txn.own),strcmp(txn.origin) eq 0
+  acl own_origin req.fhdr(origin),lower,strcmp(txn.own) eq 0
   acl says_site req.fhdr(sec-fetch-site) -m found
   acl own_site req.fhdr(sec-fetch-site) -m str same-origin
   acl by_hand req.fhdr(sec-fetch-site) -m str none
+  acl navigates req.fhdr(sec-fetch-mode) -m str navigate
   acl foreign var(txn.foreign) -m bool
   acl framed req.fhdr(sec-fetch-dest) -m str iframe frame embed object fencedframe
-  http-request set-var(txn.authority) req.hdr(host),lower if shows_pass
+  http-request set-var(txn.pass) req.cook({setup.pass_cookie}) if !passed
+  http-request set-var(txn.authority) req.hdr(host),lower if shows_pass says_origin
   http-request set-var(txn.own) str({setup.scheme}://),concat(,txn.authority) \
-if shows_pass
-  http-request set-var(txn.origin) req.fhdr(origin),lower if shows_pass
+if shows_pass says_origin
   http-request set-var(txn.foreign) bool(true) \
 if shows_pass says_origin !own_origin !own_site
   http-request set-var(txn.foreign) bool(true) \
 if shows_pass !says_origin says_site !own_site !by_hand !navigates
   http-request set-var(txn.foreign) bool(true) \
 if shows_pass framed says_site !own_site !by_hand
-
-  # The digest of what is shown, then until when it counts here.
-  acl public var(txn.name),map(public.map) -m found
-  acl one_token req.fhdr_cnt(authorization) eq 1
-  acl counts date,sub(txn.until) lt 0
-  acl token_passed var(txn.token) -m bool
-  acl passed var(txn.passed) -m bool
-  http-request set-var(txn.grant) {_OF_HEADER} if one_token
-  http-request set-var(txn.until) {_UNTIL} if one_token
-  http-request set-var(txn.token) bool(true) if one_token counts
-  http-request set-var(txn.passed) bool(true) if token_passed
-  http-request set-var(txn.grant) req.cook({setup.pass_cookie}),sha2(256),hex \
-if !passed shows_pass !foreign
-  http-request set-var(txn.until) {_UNTIL} if !passed shows_pass !foreign
-  http-request set-var(txn.passed) bool(true) if !passed shows_pass !foreign counts
+  http-request set-var(txn.grant) var(txn.pass),sha2(256),hex if shows_pass !foreign
+  http-request set-var(txn.passed) bool(true) if shows_pass !foreign counts
 
   # Who has nothing to show: people go by the console and come back with a pass.
+  # Somebody looks at a page: not a script, a picture or a socket of one.
+  acl reads method GET HEAD
+  acl says_mode req.fhdr(sec-fetch-mode) -m found
   acl entering path {RESERVED}enter
   acl entering path_beg {RESERVED}share/
-  http-request redirect code 302 location {hand_over} if page !passed !public !entering
+  http-request redirect code 302 location {hand_over} \
+if !passed !public html reads !says_mode !entering or \
+!passed !public html reads navigates !entering
   {say("private")} if !passed !public !entering"""
 
 
-def _reserved(setup: Setup) -> str:
+def _reserved() -> str:
     return f"""\
   # What is for the console on an endpoint's own host, and no use of the endpoint.
   acl reserved path_beg {RESERVED}
   acl later req.fhdr(x-octoai-async) -m str 1
-  acl for_console var(txn.for_console) -m bool
-  acl asks_start path {RESERVED}start
-  acl some_ready var(txn.slot),nbsrv gt 0
-  http-request return status 200 content-type application/json \
-string '{{"state":"ready"}}' if asks_start some_ready
-  # Kept on this machine until it is answered: nobody fills its disk.
-  acl too_large req.hdr_val(content-length) gt {BODY_MAX}
-  acl endless req.fhdr(transfer-encoding) -m found
-  {say("too_large")} if later !reserved too_large
-  {say("too_large")} if later !reserved endless
-  # Nothing there takes a body, and the console would keep it before it says so.
-  acl some_body req.hdr_val(content-length) gt 0
-  {say("too_large")} if reserved some_body
-  {say("too_large")} if reserved endless
-  http-request set-var(txn.for_console) bool(true) if reserved
-  http-request set-header X-Alight-Path %[pathq] if later !reserved
-  http-request set-var(txn.for_console) bool(true) if later
-  http-request set-uri {RESERVED}async if later !reserved
-  http-request set-header X-Alight-Endpoint %[var(txn.name)] if for_console
-  http-request set-header X-Alight-Grant %[var(txn.grant)] if for_console passed
-  http-request set-header X-Alight-Grant public if for_console !passed public
-  http-request set-header Host {setup.console_hosts[0]} if for_console
-  http-request del-header authorization if for_console
-  http-request del-header cookie if for_console
-  http-request allow if for_console"""
+  http-request set-var(txn.slot) str({OWN_PAGES}) if reserved or later
+  http-request allow if {{ var(txn.slot) -m str {OWN_PAGES} }}"""
 
 
 def _counting() -> str:
@@ -198,27 +172,21 @@ def _counting() -> str:
   {say("busy")} if crowded"""
 
 
-def _credentials(setup: Setup) -> str:
-    return f"""\
-  # Neither a token of this console nor its cookies are any replica's business.
-  acl our_token req.fhdr(authorization) -m reg -i '^bearer[[:space:]]+alt_'
-  http-request del-header authorization if token_passed or our_token
-  # It would lead past these rules.
-  http-request del-header upgrade if {{ req.fhdr(upgrade) -m sub -i h2c }}
-{_cookie_rules((*setup.cookies, setup.pass_cookie))}"""
-
-
 def _readiness() -> str:
     # "ready" in txn.state: it was held, and goes on.
     return f"""\
-  acl nobody_ready var(txn.slot),nbsrv eq 0
+  http-request allow if {{ var(txn.slot),nbsrv gt 0 }}
+
   acl asleep var(txn.state) -m str starting idle
   acl starting var(txn.state) -m str starting
   acl idle var(txn.state) -m str idle
   acl forgotten var(txn.state) -m str unknown
   acl shut_out var(txn.state) -m str private
   acl stopped var(txn.state) -m str paused failed
-  http-request set-var(txn.state) var(txn.name),map(states.map,starting) if nobody_ready
+  acl page var(txn.page) -m bool
+  http-request set-var(txn.page) bool(true) if html reads !says_mode
+  http-request set-var(txn.page) bool(true) if html reads navigates
+  http-request set-var(txn.state) var(txn.name),map(states.map,starting)
 {counting.count_held("asleep")}
   http-request lua.wake if asleep page
   {say("waiting")} if asleep page
@@ -231,21 +199,10 @@ def _readiness() -> str:
   {say_state()} if stopped"""
 
 
-def _responses(setup: Setup) -> str:
-    names = _names((*setup.cookies, setup.pass_cookie))
-    domain = "'(?i)^(.*?);\\s*domain\\s*=[^;]*(.*)$' '\\1\\2'"
+def _responses() -> str:
     return f"""\
-  # What a replica may not: set cookies of ours, or cookies for other hosts.
-  acl replied var(txn.slot) -m found
-  acl counted var(txn.most) -m found
-  acl sets_ours res.hdr(set-cookie) -m reg -i '^\\s*(__host-)?({names})\\s*='
-  acl sets_others res.hdr(set-cookie) -m reg -i ';\\s*domain\\s*='
-  acl sets_cookie res.hdr(set-cookie) -m found
-  http-response del-header x-alight-answer if replied !for_console
-  http-response del-header set-cookie if replied !for_console sets_ours
-  http-response replace-header set-cookie {domain} if replied !for_console sets_cookie
-  http-response replace-header set-cookie {domain} if replied !for_console sets_cookie
-  http-response del-header set-cookie if replied !for_console sets_others
+  # Only what counts as use is counted.
+  http-response allow unless {{ var(txn.most) -m found }}
 {counting.rules()}"""
 
 
@@ -255,33 +212,4 @@ def _bind(address: str, port: int) -> str:
         f"bind [{address}]:{port} v6only proto h1"
         if ":" in address
         else f"bind {address}:{port} proto h1"
-    )
-
-
-def _names(cookies: Sequence[str]) -> str:
-    return "|".join(re.escape(name.removeprefix("__Host-")) for name in cookies)
-
-
-def _cookie_rules(cookies: Sequence[str]) -> str:
-    """Take these cookies out of every Cookie header, however often they come.
-
-    One rule takes one cookie out of a header. What is left after several rounds was
-    made to be left, and goes with the whole header.
-    """
-    names = "|".join(re.escape(name) for name in cookies)
-    rule = "  http-request replace-header cookie"
-    one = f"'^(.*?)(?:^|;)\\s*(?:{names})=[^;]*(.*)$' '\\1\\2'"
-    return "\n".join(
-        (
-            f"  acl our_cookie req.fhdr(cookie) -m reg '(^|;)\\s*({names})='",
-            "  acl cookie_cut var(txn.cookie_cut) -m bool",
-            "  http-request set-var(txn.cookie_cut) bool(true) if our_cookie",
-            *[f"{rule} {one} if our_cookie"] * 4,
-            "  http-request del-header cookie if our_cookie",
-            f"{rule} '^\\s*;\\s*(.*)$' '\\1' if cookie_cut",
-            "  acl one_cookie_header req.fhdr_cnt(cookie) eq 1",
-            "  acl empty_cookie req.fhdr(cookie) -m len 0",
-            "  http-request del-header cookie"
-            " if cookie_cut one_cookie_header empty_cookie",
-        )
     )
