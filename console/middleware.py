@@ -1,9 +1,11 @@
-"""Pages are compressed on their way out."""
+"""On their way out pages are compressed, and answers get headers of ours."""
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
+from django.utils.deprecation import MiddlewareMixin
 
 
 class CompressPages(GZipMiddleware):
@@ -22,3 +24,15 @@ class CompressPages(GZipMiddleware):
         if response.streaming or not html:
             return response
         return super().process_response(request, response)
+
+
+class OwnHeaders(MiddlewareMixin):
+    """What Django has no setting for: our pages use none of a browser's devices, and
+    no other site, an endpoint's page included, takes our answers into itself."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        response.setdefault("Permissions-Policy", settings.ALIGHT_PERMISSIONS_POLICY)
+        response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        return response

@@ -205,6 +205,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "console.middleware.OwnHeaders",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "console.middleware.CompressPages",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -275,8 +276,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # What a session opened at endpoints ends with it.
 SESSION_ENGINE = "endpoints.sessions"
+# Two weeks after signing in one signs in again.
+SESSION_COOKIE_AGE = 14 * 86_400
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 # Endpoints live on subdomains: without the __Host- prefix one of them could plant a
 # cookie of this name for the console. Browsers keep that prefix to https.
 _HTTPS = ALIGHT_SCHEME == "https"
@@ -293,6 +296,28 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
 SECURE_SSL_REDIRECT = _HTTPS
 CSRF_FAILURE_VIEW = "console.errors.stale_form"
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+# Notifications ("Tell me when it's ready") and the clipboard are ours to use.
+ALIGHT_PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer",
+        "browsing-topics",
+        "camera",
+        "display-capture",
+        "geolocation",
+        "gyroscope",
+        "hid",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "payment",
+        "publickey-credentials-get",
+        "serial",
+        "usb",
+        "xr-spatial-tracking",
+    )
+)
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import get_resolver
 from drf_spectacular.generators import SchemaGenerator
 
+from tests.security.headers import lacking
 from tests.security.world import PEOPLE, TOKENS, build, told
 
 pytestmark = pytest.mark.django_db
@@ -130,6 +131,7 @@ def everybody_asks(world, row, method, path, send):
     may = MAY[row["who"]]
     for who in PEOPLE:
         answer = world.ask(who, method, path, send)
+        assert lacking(answer) == {}, path
         if who in may:
             assert answer.status_code in _expected(row, method, who), (who, path)
         else:
@@ -173,6 +175,7 @@ def test_the_admin_is_for_superusers(world):
             for method in ("GET", "POST"):
                 answer = world.ask(who, method, path)
                 assert answer.status_code in (302, 403, 404), (who, path)
+                assert lacking(answer) == {}, path
                 assert told(answer) == "", (who, path)
                 if answer.status_code == 302:
                     assert ASKED_TO_SIGN_IN.match(answer.url), (who, path)
@@ -203,6 +206,7 @@ def a_call(world, call):
     for who in (*PEOPLE, *TOKENS):
         answer = world.ask(who, method, path, row.get("send"), json=True)
         assert answer.status_code == api_status(row, who), (who, path)
+        assert lacking(answer) == {}, path
         if BEHIND.get(who, who) not in ("owner", "superuser"):
             assert told(answer) == "", (who, path)
         if answer.status_code == 401:
