@@ -1,8 +1,8 @@
 """Sessions of the console whose end takes along what they opened at endpoints.
 
-A session ends by sign-out, by a sign-in of somebody else over it, as the admin has it,
-and when its password is no longer the person's: all empty it by `flush`, and only the
-first says so by a signal.
+A session ends by sign-out, by a sign-in of somebody else over it, and when its password
+is no longer the person's: all empty it by `flush`, and only the first says so by a
+signal.
 """
 
 from __future__ import annotations
