@@ -55,6 +55,16 @@ class Socket(ApplicationCommunicator):
             if message["kind"] == kind:
                 return message
 
+    async def first(self):
+        """The first picture whole: its parts come as they are drawn."""
+        html, message = {}, {}
+        while not ("gpu-meter" in html and {"ep-panel", "list-rows"} & html.keys()):
+            part = await self.heard("state")
+            html |= part["html"]
+            if "gpu-meter" not in part["html"]:
+                message = part
+        return {**message, "html": html}
+
     async def closed(self):
         """The code it is closed with."""
         while True:

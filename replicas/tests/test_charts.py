@@ -7,7 +7,7 @@ from django.utils import timezone
 from endpoints.models import Event
 from endpoints.steps import Reason
 from endpoints.tests.factories import EndpointFactory, EventFactory, MediumTierFactory
-from replicas import consumers
+from replicas.consumers import live as pages
 from replicas.fragments import sparks
 from replicas.tests import sockets
 from replicas.tests.factories import ReplicaFactory
@@ -130,7 +130,7 @@ class TestLive:
 
     @pytest.fixture(autouse=True)
     def quick(self, monkeypatch, valkey):
-        monkeypatch.setattr(consumers, "CHARTS_SECONDS", 0.05)
+        monkeypatch.setattr(pages, "CHARTS_SECONDS", 0.05)
 
     async def charts(self, socket):
         while True:
@@ -166,7 +166,7 @@ class TestLive:
 
         sparks._hour.cache_clear()
         socket = await calls(alice, "/ws/endpoints/", have={})
-        first = await socket.heard("state")
+        first = await socket.first()
         assert "No traffic yet" in first["html"]["list-rows"]
         await database_sync_to_async(keep)(drawing, timezone.now(), point(5))
         (changed,) = (await socket.heard("state"))["html"].items()
@@ -180,4 +180,4 @@ class TestLive:
         await self.charts(socket)
         rows = type(drawing).objects.filter(pk=drawing.pk)
         await sockets.update(rows, owner=charlie)
-        assert await socket.closed() == consumers.NOT_THERE
+        assert await socket.closed() == pages.NOT_THERE

@@ -7,9 +7,10 @@ from channels.db import database_sync_to_async
 
 from endpoints import live, services
 from endpoints.live import seq_key
-from replicas import consumers, progress
+from replicas import progress
 from replicas.logs import store
 from replicas.models import Replica
+from replicas.news import hub
 from replicas.tests import sockets
 from replicas.tests.sockets import update
 
@@ -52,7 +53,7 @@ async def test_a_page_that_missed_something_gets_all_of_it(
     page = await drawn(async_client, alice)
     valkey.incr(seq_key(live.endpoint_topic(drawing.pk)))
     socket = await calls(alice, have=told_at(page))
-    first = await socket.heard("state")
+    first = await socket.first()
     assert first["seq"] == 1
 
 
@@ -63,7 +64,7 @@ async def test_a_verb_reaches_the_page(
     alice,
 ):
     socket = await calls(alice, have={})
-    await socket.heard("state")
+    await socket.first()
     await database_sync_to_async(services.pause)(drawing, "alice")
     html = (await socket.heard("state"))["html"]
     assert "Pausing" in html["ep-panel"]
@@ -80,7 +81,7 @@ async def test_progress_is_on_the_page_and_on_the_socket(
     replica = await Replica.objects.aget(endpoint=drawing)
     await update(Replica.objects.all(), state="pulling")
     socket = await calls(alice, have={})
-    await socket.heard("state")
+    await socket.first()
     seen = {"replica": replica.pk, "state": "pulling", "part": 0.42,
             "label": "Pulling 42%"}  # fmt: skip
     await database_sync_to_async(progress.write)(drawing.pk, seen)
@@ -89,16 +90,16 @@ async def test_progress_is_on_the_page_and_on_the_socket(
     assert "Pulling 42%" in page.content.decode()
 
 
-async def test_lost_news_is_mended_by_the_next_ping(
+async def test_lost_news_is_mended_by_the_next_check(
     valkey,
     calls,
     drawing,
     alice,
     monkeypatch,
 ):
-    monkeypatch.setattr(consumers, "PING_SECONDS", 0.2)
+    monkeypatch.setattr(hub, "CHECK_SECONDS", 0.2)
     socket = await calls(alice, have={})
-    await socket.heard("state")
+    await socket.first()
     await update(type(drawing).objects.filter(pk=drawing.pk), max_replicas=2)
     # Counted, but never sent: as when the channel layer's connection broke.
     valkey.incr(seq_key(live.endpoint_topic(drawing.pk)))
@@ -115,7 +116,7 @@ async def test_logs_come_over_the_same_socket(
     write = database_sync_to_async(store.system)
     await write(drawing.pk, replica.pk, 1, "Container started.")
     socket = await calls(alice, have={})
-    await socket.heard("state")
+    await socket.first()
     await socket.say({"logs": {"cursors": {}}})
     backlog = await socket.heard("backlog")
     assert [line["text"] for line in backlog["lines"]] == ["Container started."]

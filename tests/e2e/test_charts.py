@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from replicas import consumers
+from replicas.consumers import live as pages
 from replicas.fragments import sparks
 from replicas.metrics.series import floor
 from replicas.tests.told_points import keep, point, tell_an_hour
@@ -27,7 +27,7 @@ TIP = ".chart[data-hot] .chart-tip"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Charts come twice a second in place of every 10 s."""
-    monkeypatch.setattr(consumers, "CHARTS_SECONDS", 0.5)
+    monkeypatch.setattr(pages, "CHARTS_SECONDS", 0.5)
     sparks._hour.cache_clear()
 
 
