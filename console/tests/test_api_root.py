@@ -211,8 +211,9 @@ def test_our_own_fault_is_named_and_says_nothing_more(alice, monkeypatch, caplog
     def broken(self, user):
         raise RuntimeError("the database password is hunter2")
 
+    asking = caller(alice)
     monkeypatch.setattr(type(Endpoint.objects.all()), "visible_to", broken)
-    answer = caller(alice).get("/v1/endpoints")
+    answer = asking.get("/v1/endpoints")
     assert answer.status_code == 500
     told = error(answer)
     reference = answer.headers["x-request-id"]
