@@ -10,6 +10,8 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 
+from console import request_ids  # noqa: F401 - it listens to tasks' signals
+
 app = Celery("alight")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

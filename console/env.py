@@ -34,6 +34,14 @@ def envbool(name: str, *, default: bool) -> bool:
     raise BadSetting(f'{name} must be true or false, not "{raw}".')
 
 
+def envchoice(name: str, choices: list[str]) -> str:
+    """One of these words; the first when nothing is given."""
+    raw = os.environ.get(name, "") or choices[0]
+    if raw not in choices:
+        raise BadSetting(f'{name} must be {" or ".join(choices)}, not "{raw}".')
+    return raw
+
+
 def envlist(name: str, default: list[str]) -> list[str]:
     raw = os.environ.get(name, "")
     return [part.strip() for part in raw.split(",") if part.strip()] or default

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import sys
 
 from django.contrib.auth.decorators import login_not_required
@@ -11,12 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from endpoints import trail
+
 log = logging.getLogger(__name__)
 
 _BARE = (
     "<!doctype html><title>The console hit a problem</title>"
     "<h1>The console hit a problem</h1><p>Your endpoints keep running; only this "
-    "page failed. Reference {reference}.</p>"
+    "page failed. Reference {reference}: tell it to whoever runs the console.</p>"
 )
 
 
@@ -62,7 +63,8 @@ def stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:
 @login_not_required
 def broken(request: HttpRequest) -> HttpResponse:
     """Something of ours failed. Neither database nor session is asked for anything."""
-    reference = f"{secrets.token_hex(2)}-{secrets.token_hex(2)}"
+    # Outside of our server, as in a test, nobody has named it yet.
+    reference = trail.now().request or trail.new_request()
     # Django calls this while it handles the exception.
     failed = sys.exc_info()
     log.error("Reference %s: %s failed", reference, request.path, exc_info=failed)

@@ -11,6 +11,7 @@ from csp.constants import NONE, SELF
 
 from console.env import (
     envbool,
+    envchoice,
     envint,
     envlist,
     envnetworks,
@@ -353,13 +354,18 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Logging -----------------------------------------------------------------
+# "lines" for people, "json" for programs.
+_LOG_FORMAT = envchoice("ALIGHT_LOG_FORMAT", ["lines", "json"])
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+        "lines": {"()": "console.logs.Lines"},
+        "json": {"()": "console.logs.JsonLines"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": _LOG_FORMAT}
+    },
     "root": {
         "handlers": ["stderr"],
         "level": envstr("ALIGHT_LOG_LEVEL", "INFO"),
@@ -369,5 +375,8 @@ LOGGING = {
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        # Its own lines in this form too.
+        "uvicorn": {"handlers": ["stderr"], "propagate": False},
+        "uvicorn.error": {"handlers": [], "propagate": True},
     },
 }

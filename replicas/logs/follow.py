@@ -12,6 +12,7 @@ import logging
 import time
 from functools import partial
 
+from endpoints import trail
 from replicas.engine.base import EngineStreams
 from replicas.logs.following import Following, Target
 from replicas.logs.live_tail import LiveTail
@@ -57,7 +58,9 @@ class LogFollower:
                 self._unwanted.pop(key, None)
                 if target is not None and key not in self._tasks:
                     following = Following(target, self._streams, self._writer)
-                    task = asyncio.create_task(following.run())
+                    one = target.attempt
+                    with trail.about(endpoint=one.endpoint_id, replica=one.replica_id):
+                        task = asyncio.create_task(following.run())
                     self._tasks[key] = following, task
             await self._learn()
             await self._show_live()

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from endpoints import live, revisions
+from endpoints import live, revisions, trail
 from endpoints.ingress import get_ingress
 from endpoints.ingress.base import IngressFull, IngressUnreachable
 from endpoints.models import Endpoint
@@ -30,6 +30,7 @@ from replicas.reconciler.observe import (
     wish_of,
 )
 from replicas.reconciler.plan import Act, Action, Limits, Plan, plan
+from replicas.reconciler.saying import in_words
 from replicas.reconciler.snapshot import Owner, Snapshot
 from replicas.states import ReplicaState
 
@@ -48,6 +49,11 @@ def reconcile(endpoint_id: int) -> tuple[float | None, list[int]]:
     Returns seconds until it should be looked at again (None: only when called), and
     endpoints whose replicas wait for hardware that this one gave back.
     """
+    with trail.about(endpoint=endpoint_id):
+        return _reconcile(endpoint_id)
+
+
+def _reconcile(endpoint_id: int) -> tuple[float | None, list[int]]:
     lock.mark(endpoint_id)
     others: set[int] = set()
     while True:
@@ -111,7 +117,11 @@ def _one_pass(
     todo = plan(scene.snapshot, now, limits())
     changed, routed = False, True
     for action in todo.actions:
-        done = execute(action, scene)
+        about = action.replica.id if isinstance(action, Act) else 0
+        with trail.about(replica=about):
+            done = execute(action, scene)
+            if done.changed:
+                log.info("%s: %s", endpoint.name, in_words(action))
         changed |= done.changed
         if touches_engine(action):
             known = None
