@@ -59,3 +59,18 @@ class Nothing(APIView):
         raise NotFound(f"There is nothing at this address.{hint} See /v1/schema.")
 
     post = put = patch = delete = get
+
+
+def tell_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Every call can be refused, for many reasons and in one shape: what it says of
+    none in particular is this. A hook of drf-spectacular."""
+    refused = {
+        "description": "Refused; the code says why.",
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/Error"}}
+        },
+    }
+    for methods in result["paths"].values():
+        for operation in methods.values():
+            operation["responses"].setdefault("default", refused)
+    return result
