@@ -6,6 +6,7 @@ a child ends or a signal arrives; at rest it costs nothing.
 
 import fcntl
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -29,6 +30,8 @@ READY_SECONDS = 60.0
 BACK_OFF = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_SECONDS = 60.0
 BIG_LOG = 20 * 1024 * 1024
+# Every open page is a descriptor of the web process; 1,024 is what one gets unasked.
+DESCRIPTORS = 65_536
 
 Say = Callable[[str], None]
 
@@ -61,6 +64,7 @@ class Supervisor:
         """Start all and return when all are ready. Raises LaunchError; nothing is
         left running then."""
         self._listen_to_signals()
+        allow_descriptors()
         processes.record(self.config.pids, NAME, os.getpid())
         try:
             for child in self.children:
@@ -231,6 +235,14 @@ class Supervisor:
                 pass
         except BlockingIOError:
             return
+
+
+def allow_descriptors() -> None:
+    """Let this process and those it starts open as many as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def log_of(config: Config, name: str) -> Path:

@@ -1,6 +1,7 @@
 """Real processes: started in order, restarted, stopped in reverse."""
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -41,6 +42,29 @@ def handlers():
 
 def service(name, script, **more):
     return Service(name, name.title(), ("sh", "-c", script), 5, **more)
+
+
+def test_a_thousand_pages_find_descriptors(config, tmp_path):
+    kept = resource.getrlimit(resource.RLIMIT_NOFILE)
+    told = tmp_path / "told"
+    one = Supervisor(
+        config,
+        [
+            service(
+                "web",
+                f"ulimit -n > {told}.new; mv {told}.new {told}; {FOREVER}",
+                ready=told.exists,
+            )
+        ],
+        print,
+    )
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, kept[1]))
+        one.start()
+        one.stop()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, kept)
+    assert int(told.read_text()) > 512
 
 
 def test_each_is_ready_before_the_next_and_they_stop_in_reverse(config, tmp_path):

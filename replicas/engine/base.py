@@ -33,7 +33,7 @@ from collections.abc import (
 )
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class EngineError(Exception):
@@ -222,8 +222,7 @@ class FetchProgress:
     unpacking: bool = False
 
 
-@dataclass(frozen=True)
-class LogChunk:
+class LogChunk(NamedTuple):
     """Part of a container's output: nanoseconds since the epoch, stream, bytes.
 
     A line over 16 KiB comes in several chunks that share `at`; only the last one has

@@ -9,12 +9,15 @@ with the prefix repeated; only the last one ends with a newline.
 from __future__ import annotations
 
 import codecs
+import struct
 from calendar import timegm
 
 from replicas.engine.base import LogChunk
 
 STREAMS = {0: "stdout", 1: "stdout", 2: "stderr"}
 _HEADER = 8
+_LENGTH = struct.Struct(">I").unpack_from
+_NEWLINE = ord("\n")
 # "2026-01-31T12:00:00" and "2026-01-31T12:00:00.123456789Z "
 _SECONDS = 19
 _PREFIX = 31
@@ -44,23 +47,42 @@ class LogReader:
     """Lines with their time from pieces of any size."""
 
     def __init__(self) -> None:
-        self._raw = RawReader()
+        self._held = b""
         self._clock = _Clock()
         # A cut line's decoder, so that a letter split between frames survives.
         self._cut: dict[str, codecs.IncrementalDecoder] = {}
 
     def feed(self, data: bytes) -> list[LogChunk]:
-        read, cut = self._clock.read, self._cut
-        lines = []
-        for stream, payload in self._raw.feed(data):
-            at, text = read(payload)
-            if text.endswith(b"\n") and stream not in cut:
-                lines.append(LogChunk(at, stream, text[:-1].decode("utf-8", "replace")))
+        """Every line of every container passes here: most need no call of ours."""
+        held = self._held + data if self._held else data
+        size, start = len(held), 0
+        clock, cut, lines = self._clock, self._cut, []
+        while size - start >= _HEADER:
+            begin = start + _HEADER
+            end = begin + _LENGTH(held, start + 4)[0]
+            if end > size:
+                break
+            stream = STREAMS.get(held[start], "stdout")
+            text = begin + _PREFIX
+            if (
+                text < end
+                and held[end - 1] == _NEWLINE
+                and held[text - 2 : text] == b"Z "
+                and stream not in cut
+            ):
+                if held[begin : begin + _SECONDS] != clock.second:
+                    clock.turn(held[begin : begin + _SECONDS])
+                at = clock.ns + int(held[begin + _SECONDS + 1 : text - 2])
+                said = held[text : end - 1].decode("utf-8", "replace")
+                lines.append(LogChunk(at, stream, said))
             else:
-                lines.append(self._part(at, stream, text))
+                lines.append(self._part(stream, held[begin:end]))
+            start = end
+        self._held = held[start:] if start < size else b""
         return lines
 
-    def _part(self, at: int, stream: str, text: bytes) -> LogChunk:
+    def _part(self, stream: str, payload: bytes) -> LogChunk:
+        at, text = self._clock.read(payload)
         complete = text.endswith(b"\n")
         decoder = self._cut.setdefault(stream, _DECODER("replace"))
         part = decoder.decode(text[:-1] if complete else text, final=complete)
@@ -73,18 +95,21 @@ class _Clock:
     """Reads timestamps, remembering the last second: most lines share it."""
 
     def __init__(self) -> None:
-        self._second = b""
-        self._ns = 0
+        self.second = b""
+        # Nanoseconds since the epoch at its beginning.
+        self.ns = 0
+
+    def turn(self, second: bytes) -> None:
+        self.ns = _epoch(second) * 1_000_000_000
+        self.second = second
 
     def read(self, payload: bytes) -> tuple[int, bytes]:
         """Nanoseconds since the epoch, and what follows the timestamp."""
         if payload[29:_PREFIX] != b"Z ":
             return self._odd(payload)
-        second = payload[:_SECONDS]
-        if second != self._second:
-            self._ns = _epoch(second) * 1_000_000_000
-            self._second = second
-        return self._ns + int(payload[20:29]), payload[_PREFIX:]
+        if payload[:_SECONDS] != self.second:
+            self.turn(payload[:_SECONDS])
+        return self.ns + int(payload[20:29]), payload[_PREFIX:]
 
     def _odd(self, payload: bytes) -> tuple[int, bytes]:
         # Fewer digits than nine, as other engines write.

@@ -39,6 +39,7 @@ _HINTS = (
     *("fault", "core dumped", "out of memory", "no space left"),
 )
 _RULES = (_CAPITALS, _FIELD, _LETTER, _MARKS)
+_LETTERED = re.compile(r"^[WEF]\d", re.MULTILINE)
 _TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -49,6 +50,11 @@ def plain(text: str) -> bool:
     """
     low = text.lower()
     return not any(hint in low for hint in _HINTS) and _TRACEBACK not in text
+
+
+def calm(text: str) -> bool:
+    """As `plain`, and no line can be of the family of one letter either."""
+    return plain(text) and _LETTERED.search(text) is None
 
 
 def guess(text: str) -> str:
@@ -72,18 +78,15 @@ class Levels:
     """Guesses line after line of one stream, so that a traceback stays together."""
 
     def __init__(self) -> None:
-        self._inside = False
+        # Within a traceback.
+        self.inside = False
 
     def of(self, text: str) -> str:
-        if self._inside:
+        if self.inside:
             # Indented lines belong to it; the first other one names the exception.
-            self._inside = not text or text[0].isspace()
+            self.inside = not text or text[0].isspace()
             return "error"
         if _TRACEBACK in text:
-            self._inside = True
+            self.inside = True
             return "error"
         return guess(text)
-
-    def of_plain(self, text: str) -> str:
-        """As `of`, for a line of a text that is `plain`."""
-        return self.of(text) if self._inside or text[:1] in "WEF" else "info"

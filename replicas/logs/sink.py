@@ -7,8 +7,8 @@ from collections import defaultdict
 
 from replicas.engine.base import LogChunk
 from replicas.logs.files import LogFile
-from replicas.logs.levels import Levels, plain
-from replicas.logs.lines import cut, resolve
+from replicas.logs.levels import Levels, calm
+from replicas.logs.lines import MAX_TEXT, cut, resolve
 from replicas.logs.masks import Masker
 from replicas.logs.records import LEVEL_LETTERS, SOURCE_LETTERS, Attempt, Draft
 
@@ -17,6 +17,12 @@ _BATCH = 2000
 # A reader waits while so much of its container is unwritten.
 _LINES_HELD = 20_000
 _LETTERS_HELD = 8 * 1024 * 1024
+_MARKS = {
+    (stream, level, redrew): SOURCE_LETTERS[stream] + level + ("r" if redrew else "-")
+    for stream in ("stdout", "stderr")
+    for level in LEVEL_LETTERS.values()
+    for redrew in (False, True)
+}
 
 
 class Sink:
@@ -53,22 +59,39 @@ class Sink:
         if self._drafts or not self._waiting:
             return
         lines, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-        self._letters = sum([len(line.text) for line in self._waiting])
-        shown = [resolve(line.text) for line in lines]
-        # No text holds a newline, so all can be masked in one go.
-        whole = "\n".join([text for text, _ in shown])
-        texts = self._masker.mask(whole).split("\n")
-        level = Levels.of_plain if plain(whole) else Levels.of
+        texts = [line.text for line in lines]
+        self._letters -= sum(map(len, texts))
+        # No text holds a newline, so all can be looked at and masked in one go.
+        whole = "\n".join(texts)
+        redrew = [False] * len(lines)
+        if "\r" in whole:
+            shown = [resolve(text) for text in texts]
+            texts, redrew = [text for text, _ in shown], [drew for _, drew in shown]
+            whole = "\n".join(texts)
+        masked = self._masker.mask(whole)
+        if masked is not whole:
+            texts = masked.split("\n")
+        streams = [line.stream for line in lines]
+        marks = self._marks(streams, texts, redrew, masked)
+        if max(map(len, texts)) > MAX_TEXT:
+            texts = [cut(text) for text in texts]
+        self._drafts = [*map(Draft, [line.at for line in lines], marks, texts)]
+
+    def _marks(
+        self, streams: list[str], texts: list[str], redrew: list[bool], whole: str
+    ) -> list[str]:
+        """The three letters of each line; `whole` is all of them."""
         levels = self._levels
-        self._drafts = [
-            Draft(
-                line.at,
-                SOURCE_LETTERS[line.stream]
-                + LEVEL_LETTERS[level(levels[line.stream], text)]
-                + ("r" if redrew else "-"),
-                cut(text),
-            )
-            for line, text, (_, redrew) in zip(lines, texts, shown, strict=True)
+        if calm(whole) and not any(one.inside for one in levels.values()):
+            words = ["i"] * len(texts)
+        else:
+            words = [
+                LEVEL_LETTERS[levels[stream].of(text)]
+                for stream, text in zip(streams, texts, strict=True)
+            ]
+        return [
+            _MARKS[stream, word, drew]
+            for stream, word, drew in zip(streams, words, redrew, strict=True)
         ]
 
     def write(self) -> str:
