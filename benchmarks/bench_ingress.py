@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import http.client
 import json
 import random
 import re
@@ -143,6 +144,38 @@ def medians(rounds: list[dict[str, float]], digits: int) -> dict[str, float]:
     }
 
 
+def latency(ways: Ways, times: int) -> dict[str, object]:
+    """Milliseconds of one small request at a time, and what each way adds to direct.
+
+    One open connection a way, asked in turn, so that what slows one slows all.
+    """
+    open_ones = {
+        name: (http.client.HTTPConnection("127.0.0.1", port), headers)
+        for name, (port, headers) in ways.items()
+    }
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(times):
+        for name in random.sample(list(ways), len(ways)):
+            connection, headers = open_ones[name]
+            began = time.perf_counter()
+            connection.request("GET", "/", headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            taken[name].append((time.perf_counter() - began) * 1000)
+            assert answer.status == 200, (name, answer.status)
+    for connection, _ in open_ones.values():
+        connection.close()
+    middle = {name: statistics.median(values) for name, values in taken.items()}
+    return {
+        "median_ms": {name: round(value, 3) for name, value in middle.items()},
+        "adds_ms": {
+            name: round(value - middle["direct"], 3)
+            for name, value in middle.items()
+            if name != "direct"
+        },
+    }
+
+
 def milliseconds(act: Callable[[int], object], times: int) -> dict[str, float]:
     taken = []
     for number in range(times):
@@ -202,6 +235,7 @@ def measure(parts: Parts, args: argparse.Namespace) -> dict[str, object]:
     proxies = {name: pid for name in ways if name not in {"direct", "nginx"}}
     if rival:
         proxies = {"nginx": rival[1], **proxies}
+    told["one_at_a_time"] = latency(ways, 500 * args.rounds)
     told["12_bytes"] = compare(ways, proxies, "/", args)
     if has_nginx:
         told["100_kb"] = compare(ways, proxies, "/big", args)
