@@ -176,6 +176,9 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "console.ticking:SteadyScheduler"
+# It looks at the clock as often, in case somebody set it meanwhile.
+CELERY_BEAT_MAX_LOOP_INTERVAL = ALIGHT_SWEEP_SECONDS
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "replicas.tasks.sweep",

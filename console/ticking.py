@@ -1,0 +1,33 @@
+"""Beat's turns, by a clock that somebody may set."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from celery.beat import PersistentScheduler
+
+# Seconds that wall clock and monotonic clock may drift apart between two turns.
+_DRIFT = 1.0
+
+
+class SteadyScheduler(PersistentScheduler):
+    """Celery's own reckons with the wall clock alone: set back by an hour, it would be
+    silent for an hour, and nothing lost would be found for as long."""
+
+    _offset: float | None = None
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Do what is due; seconds until the next turn."""
+        offset = time.time() - time.monotonic()
+        if self._offset is None or abs(offset - self._offset) > _DRIFT:
+            self._begin_anew()
+        self._offset = offset
+        seconds: float = super().tick(*args, **kwargs)
+        return seconds
+
+    def _begin_anew(self) -> None:
+        """Every entry counts its interval from now."""
+        for entry in self.schedule.values():
+            entry.last_run_at = entry.default_now()
+        self._heap = None
