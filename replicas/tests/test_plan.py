@@ -623,6 +623,14 @@ def test_an_old_replica_that_fails_does_not_stop_the_rollout():
     assert ask(rollout(old, coming, containers=up(2))) == []
 
 
+def test_what_never_ran_and_fails_makes_room_for_its_successor():
+    """Two that cannot run would be tried again and again side by side."""
+    old = replica(S.FAILED, id=1, trouble="Exited", failures=3, retry_at=ago(-9))
+    coming = replica(S.STARTING, id=2, revision=2, started_at=ago(1))
+    snapshot = rollout(old, coming, containers=up(2), fallback=None)
+    assert ask(snapshot) == [("retire", 1)]
+
+
 def test_a_stopped_rollout_ends_what_it_brought():
     """The wish is revision 1 again, as far as the planner is told."""
     broken = replica(S.FAILED, id=2, revision=2, retry_at=ago(-9))
