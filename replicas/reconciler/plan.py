@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from replicas.engine.base import Observed
+from replicas.reconciler.moments import AHEAD, due, told
 from replicas.reconciler.snapshot import Owner, ReplicaFacts, Snapshot
 from replicas.states import ReplicaState as S
 
@@ -194,7 +195,8 @@ def _starting(
         return "adopt"
     if r.answered_at is not None:
         return "ready"
-    deadline = r.started_at + timedelta(seconds=w.wish.start_timeout)
+    begun = told(r.started_at, r.since, now)
+    deadline = begun + timedelta(seconds=w.wish.start_timeout)
     if now >= deadline:
         return "timeout"
     p.look_at(deadline)
@@ -215,7 +217,7 @@ def _serving(
         return "answering" if r.state is S.UNHEALTHY else None
     if r.state is S.READY:
         return "silent"
-    deadline = r.silent_since + SILENT_LIMIT
+    deadline = due(r.silent_since, SILENT_LIMIT, now)
     if now >= deadline:
         return "restart_silent"
     p.look_at(deadline)
@@ -227,7 +229,8 @@ def _failed(
 ) -> Verb | None:
     if c is not None:
         return _end_container(r, c, w, now, li, p)
-    if r.retry_at is None or now >= r.retry_at:
+    longest = now + timedelta(seconds=backoff(r.failures)) + AHEAD
+    if r.retry_at is None or now >= r.retry_at or r.retry_at > longest:
         return "retry"
     p.look_at(r.retry_at)
     return None
@@ -249,7 +252,7 @@ def _stopping(
     if c is None:
         return "finish"
     if c.running and r.end_asked_at is None:
-        limit = r.since + (li.drain if _has_to_go(r, w) else li.shrink)
+        limit = due(r.since, li.drain if _has_to_go(r, w) else li.shrink, now)
         drained = not w.open_requests.get(r.id, 0) or now >= limit
         # Without its GPU it finishes nothing.
         if not drained and not r.gpu_lost:
@@ -283,17 +286,20 @@ def _end_container(
     if c.running:
         if r.end_asked_at is None:
             return "terminate"
-        if now >= r.end_asked_at + li.grace:
+        deadline = due(r.end_asked_at, li.grace, now)
+        if now >= deadline:
             return "kill"
-        p.look_at(r.end_asked_at + li.grace)
+        p.look_at(deadline)
         return None
-    return "remove" if _was_read(c, (r.id, r.attempt), w, now, p) else None
+    ended = told(c.finished_at or now, r.since, now)
+    return "remove" if _was_read(c, (r.id, r.attempt), ended, w, now, p) else None
 
 
-def _was_read(c: Observed, owner: Owner, w: Snapshot, now: datetime, p: Plan) -> bool:
+def _was_read(
+    c: Observed, owner: Owner, ended: datetime, w: Snapshot, now: datetime, p: Plan
+) -> bool:
     if c.created or owner in w.logs_done:
         return True
-    ended = c.finished_at or now
     if now >= ended + LOG_GRACE:
         return True
     p.look_at(min(ended + LOG_GRACE, now + timedelta(seconds=1)))
@@ -321,7 +327,8 @@ def _drop_strays(w: Snapshot, now: datetime, p: Plan) -> None:
     for owner, container in w.containers.items():
         if owner in current:
             continue
-        if container.running or _was_read(container, owner, w, now, p):
+        ended = container.finished_at or now
+        if container.running or _was_read(container, owner, ended, w, now, p):
             p.actions.append(Drop(container.id))
 
 

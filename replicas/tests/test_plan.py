@@ -129,7 +129,10 @@ ONE_REPLICA = {
         [("ready", 1)],
     ),
     "start time is over": (
-        world(replica(S.STARTING, started_at=ago(601)), containers={(1, 1): running}),
+        world(
+            replica(S.STARTING, since=ago(602), started_at=ago(601)),
+            containers={(1, 1): running},
+        ),
         [("timeout", 1)],
     ),
     "exited while starting": (
@@ -198,7 +201,7 @@ ONE_REPLICA = {
     ),
     "failed, container exited long ago and nobody reads": (
         world(
-            replica(S.FAILED, retry_at=ago(0)),
+            replica(S.FAILED, since=ago(15), retry_at=ago(0)),
             containers={(1, 1): container(running=False, ended=16)},
         ),
         [("remove", 1)],
@@ -305,15 +308,65 @@ def test_stopping(case):
 
 def test_it_looks_again_when_the_back_off_is_over():
     retry_at = NOW + timedelta(seconds=40)
-    todo = plan(world(replica(S.FAILED, retry_at=retry_at)), NOW, LIMITS)
+    failed = replica(S.FAILED, failures=3, retry_at=retry_at)
+    todo = plan(world(failed), NOW, LIMITS)
     assert todo.again == retry_at
 
 
 def test_it_looks_again_at_the_start_deadline():
-    snapshot = world(
-        replica(S.STARTING, started_at=ago(100)), containers={(1, 1): running}
-    )
+    starting = replica(S.STARTING, since=ago(101), started_at=ago(100))
+    snapshot = world(starting, containers={(1, 1): running})
     assert plan(snapshot, NOW, LIMITS).again == NOW + timedelta(seconds=500)
+
+
+HOUR = 3600
+SET_BACK = {
+    "a back-off is never longer than it is": (
+        replica(S.FAILED, since=ago(-HOUR), failures=1, retry_at=ago(-HOUR - 10)),
+        {},
+        [("retry", 1)],
+    ),
+    "asked to end an hour ahead of now": (
+        replica(S.STOPPING, since=ago(-HOUR), end_asked_at=ago(-HOUR)),
+        {(1, 1): running},
+        [("kill", 1)],
+    ),
+    "finishing requests since then": (
+        replica(S.STOPPING, since=ago(-HOUR), retire=True),
+        {(1, 1): running},
+        [("terminate", 1)],
+    ),
+    "silent since then": (
+        replica(S.UNHEALTHY, silent_since=ago(-HOUR)),
+        {(1, 1): running},
+        [("restart_silent", 1)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SET_BACK)
+def test_nothing_waits_for_a_clock_that_was_set_back(case):
+    facts, containers, expected = SET_BACK[case]
+    snapshot = world(facts, containers=containers)
+    assert ask(replace(snapshot, open_requests={1: 1}))[:1] == expected
+
+
+@pytest.mark.parametrize("ahead", [HOUR, -HOUR])
+def test_a_start_has_its_time_whatever_the_engines_clock_says(ahead):
+    starting = replica(S.STARTING, since=ago(100), started_at=ago(99 - ahead))
+    todo = plan(world(starting, containers={(1, 1): running}), NOW, LIMITS)
+    assert (todo.actions, todo.again) == ([], NOW + timedelta(seconds=500))
+
+
+@pytest.mark.parametrize("ended", [HOUR, -HOUR])
+def test_last_lines_are_read_whatever_the_engines_clock_says(ended):
+    over = {(1, 1): container(running=False, ended=ended)}
+
+    def failed(since):
+        return replica(S.FAILED, since=ago(since), retry_at=ago(0))
+
+    assert ask(world(failed(9), containers=over)) == []
+    assert ask(world(failed(15), containers=over)) == [("remove", 1)]
 
 
 def ready(id, **facts):
