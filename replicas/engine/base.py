@@ -222,16 +222,22 @@ class FetchProgress:
     unpacking: bool = False
 
 
+LOST = "lost"
+
+
 class LogChunk(NamedTuple):
     """Part of a container's output: nanoseconds since the epoch, stream, bytes.
 
     A line over 16 KiB comes in several chunks that share `at`; only the last one has
     `complete` set. The text never includes the newline. A last line without one is
     completed by an empty chunk when the container has ended.
+
+    A chunk of the stream LOST, alone in its batch, says that the engine no longer had
+    what came before `at`; its text is the last time that was read (ns), or `since`.
     """
 
     at: int
-    stream: str  # "stdout" or "stderr"
+    stream: str  # "stdout", "stderr" or LOST
     text: str
     complete: bool = True
 

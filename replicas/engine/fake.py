@@ -8,6 +8,7 @@
     world.images["app:1"] = FakeImage()                # what the node has
     engine, streams = FakeEngine(world), FakeStreams(world)
     world.say(container_id, "hello")                   # output
+    world.rotate_away(container_id, 3)                 # of which the oldest is gone
     world.crash(container_id, code=3); world.run_out_of_memory(container_id)
     world.down = True                                  # the engine goes away
     world.hold_pulls(); world.step_pull("app:1", 0.5); world.finish_pull("app:1")
@@ -33,6 +34,7 @@ from contextlib import aclosing
 
 from replicas.engine import contexts, fake_accounts, fake_volumes
 from replicas.engine.base import (
+    LOST,
     EngineEvent,
     FetchProgress,
     FoundGpu,
@@ -159,14 +161,18 @@ class FakeStreams:
     async def log_batches(
         self, container_id: str, *, since: int
     ) -> AsyncGenerator[list[LogChunk], None]:
-        read = 0
+        read, last = 0, since
         async with aclosing(self._changes()) as changes:
             async for _ in changes:
                 with self.world.alive() as world:
                     held = world.containers.get(container_id)
-                    output = held.output[read:] if held else []
+                    gone = held.output_gone if held else 0
+                    output = held.output[max(0, read - gone) :] if held else []
                     over = held is None or not held.running
-                read += len(output)
+                if output and gone > read and output[0].at > last > 0:
+                    yield [LogChunk(output[0].at, LOST, str(last))]
+                read = max(read, gone) + len(output)
+                last = max([last, *(chunk.at for chunk in output)])
                 if batch := [chunk for chunk in output if chunk.at >= since]:
                     yield batch
                 if over:

@@ -77,6 +77,7 @@ class Container:
     finished_at: datetime | None = None
     error: str = ""
     output: list[LogChunk] = field(default_factory=list)
+    output_gone: int = 0
     pieces: list[tuple[str, bytes]] = field(default_factory=list)
     listening: set[int] = field(default_factory=set)
     loopback: set[int] = field(default_factory=set)

@@ -101,6 +101,14 @@ class World:
                 held.pieces.append((stream, f"{line}\n".encode()))
         self._changed()
 
+    def rotate_away(self, container_id: str, lines: int) -> None:
+        """Forget the oldest of what it wrote."""
+        with self._lock:
+            held = self.containers[container_id]
+            del held.output[:lines]
+            held.output_gone += lines
+        self._changed()
+
     def draw(self, container_id: str, piece: bytes, stream: str = "stderr") -> None:
         """Write bytes without a newline, which only the live tail shows."""
         with self._lock:

@@ -84,13 +84,13 @@ class DockerStreams:
         place = Place(since)
         running = True
         while running:
-            before = place.at
+            before = place.newest
             async for batch in self._read(container_id, place, follow=True):
                 yield batch
             # The engine now and then ends this early: on a restart of its own, or
             # when it trips over its own file. Only the container's end counts.
             running = await self._is_running(container_id)
-            if running and place.at == before:
+            if running and place.newest == before:
                 await asyncio.sleep(_BREATH)
         async for batch in self._read(container_id, place, follow=False):
             yield batch
@@ -100,20 +100,44 @@ class DockerStreams:
     async def _read(
         self, container_id: str, place: Place, *, follow: bool
     ) -> AsyncGenerator[list[LogChunk], None]:
-        params = {
-            "follow": "1" if follow else "0",
-            "stdout": "1",
-            "stderr": "1",
-            "timestamps": "1",
-            "since": _stamp(place.at) if place.at else "0",
-        }
+        """Until the engine ends it or, where `follow`, puts us somewhere else."""
         place.again()
+        if place.newest:
+            place.missed(await self._oldest(container_id))
+        params = _params(place.at, follow=follow)
         reader = LogReader()
-        output = self._output("GET", container_id, "logs", params)
-        async with aclosing(output) as pieces:
-            async for piece in pieces:
-                if batch := place.fresh(reader.feed(piece)):
-                    yield batch
+        async with aclosing(self._output("GET", container_id, "logs", params)) as read:
+            async for piece in read:
+                place.weigh(len(piece))
+                chunks = reader.feed(piece)
+                while chunks:
+                    batch = place.fresh(chunks, whole=not follow)
+                    if gap := place.gap(batch):
+                        yield [gap]
+                    if batch:
+                        yield batch
+                    if place.back or await self._is_elsewhere(container_id, place):
+                        return
+                    chunks = place.believe()
+
+    async def _is_elsewhere(self, container_id: str, place: Place) -> bool:
+        """Whether to read again after a pause, since the engine left out files."""
+        if not place.doubt:
+            return False
+        oldest = await self._oldest(container_id)
+        # What we are being given may be gone as well by now: then it is all there is.
+        place.missed(min(oldest, place.doubt))
+        return place.newest < oldest <= place.doubt
+
+    async def _oldest(self, container_id: str) -> int:
+        """Time of the first line that the engine still has, 0 when there is none."""
+        reader = LogReader()
+        params = _params(0, follow=False)
+        async with aclosing(self._output("GET", container_id, "logs", params)) as read:
+            async for piece in read:
+                if lines := reader.feed(piece):
+                    return lines[0].at
+        return 0
 
     async def _is_running(self, container_id: str) -> bool:
         try:
@@ -194,6 +218,16 @@ class DockerStreams:
         await self._fetcher.close()
         await self._volumes.close()
         await self._wire.close()
+
+
+def _params(since: int, *, follow: bool) -> dict[str, str]:
+    return {
+        "follow": "1" if follow else "0",
+        "stdout": "1",
+        "stderr": "1",
+        "timestamps": "1",
+        "since": _stamp(since) if since > 0 else "0",
+    }
 
 
 def _stamp(at: int) -> str:

@@ -327,6 +327,21 @@ def blocks(attempt: Attempt, start: int = 0) -> Iterator[list[Record]]:
                 yield decode(data[:end].decode("utf-8", "replace"))
 
 
+def blocks_back(attempt: Attempt, end: int | None = None) -> Iterator[str]:
+    """Records before position `end` (None: all), in whole, the newest block first."""
+    with _opened(attempt) as stored:
+        if stored is None:
+            return
+        at = stored.end if end is None else min(end, stored.end)
+        while at > stored.start:
+            data = _last_bytes(stored.read, stored.start, at, lambda b: b"\n" in b[:-1])
+            whole = data[: data.rfind(b"\n") + 1]
+            if whole:
+                yield whole.decode("utf-8", "replace")
+            # What has no newline yet is being written right now.
+            at -= len(data)
+
+
 @contextlib.contextmanager
 def _opened(attempt: Attempt) -> Iterator[Stored | None]:
     stored = open_stored(log_path(attempt))

@@ -9,7 +9,11 @@ import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from django.conf import settings
+
 from replicas.engine.base import EngineError, EngineStreams
+from replicas.logs.files import MB
+from replicas.logs.flood import Budget, is_lost, lost_line
 from replicas.logs.lines import Assembler
 from replicas.logs.masks import Masker
 from replicas.logs.records import Attempt
@@ -51,6 +55,7 @@ class Following:
         self._streams = streams
         self._writer = writer
         self._state = StateFile(target.attempt)
+        self._budget = Budget(settings.ALIGHT_LOG_MINUTE_MB * MB, time.monotonic())
 
     async def run(self) -> None:
         if not self._state.take_lease():
@@ -75,6 +80,10 @@ class Following:
         if self.masker is not None:
             self.masker.learn(opened(sealed))
 
+    def _mask(self, text: str) -> str:
+        known = self.masker or masker(())
+        return known.mask(known.mask_drawn(text))
+
     def _remember_secrets(self) -> tuple[str, ...]:
         """All this container may have been given, also before an edit."""
         return self._state.change(
@@ -90,7 +99,7 @@ class Following:
             at = await asyncio.to_thread(
                 position, self.target.attempt, time.time_ns(), margin
             )
-            assembler = Assembler()
+            assembler = Assembler(self._mask)
             try:
                 wrote = await self._pass(sink, at, assembler)
             except EngineError as error:
@@ -106,7 +115,8 @@ class Following:
             # An engine that is going down ends its streams too. The container has
             # ended when looking again finds nothing more.
             if looks > 1 and not wrote:
-                await self._writer.put(sink, at.fresh(assembler.flush()))
+                rest = at.fresh(assembler.flush())
+                await self._writer.put(sink, [*self._budget.said(), *rest])
                 await self._writer.flush(sink)
                 self._state.change(
                     lambda known: replace(known, finished_at=time.time_ns())
@@ -120,7 +130,12 @@ class Following:
         batches = self._streams.log_batches(self.target.container_id, since=at.since)
         async with aclosing(batches):
             async for batch in batches:
-                if lines := at.fresh(assembler.feed(batch)):
-                    wrote = True
+                if is_lost(batch):
+                    lines = lost_line(batch[0], at.last)
+                else:
+                    lines = at.fresh(assembler.feed(batch))
+                    wrote = wrote or bool(lines)
+                    lines = self._budget.take(lines, time.monotonic())
+                if lines:
                     await self._writer.put(sink, lines)
         return wrote

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from replicas.engine.base import LogChunk
 
 # Letters of a line that are kept.
@@ -12,9 +14,13 @@ CUT_NOTE = " … the rest of this line was left out"
 
 
 class Assembler:
-    """Joins the chunks of long lines; a line has the time of its first chunk."""
+    """Joins the chunks of long lines; a line has the time of its first chunk.
 
-    def __init__(self) -> None:
+    mask: takes secrets out of a line that has to be shortened before it ends.
+    """
+
+    def __init__(self, mask: Callable[[str], str] = str) -> None:
+        self._mask = mask
         self._open: dict[str, _Growing] = {}
 
     def feed(self, chunks: list[LogChunk]) -> list[LogChunk]:
@@ -28,7 +34,7 @@ class Assembler:
             if chunk.complete and stream not in growing:
                 done.append(chunk)
                 continue
-            line = growing.setdefault(stream, _Growing(chunk.at))
+            line = growing.setdefault(stream, _Growing(chunk.at, self._mask))
             line.add(chunk.text)
             if chunk.complete:
                 done.append(LogChunk(line.at, stream, line.text()))
@@ -45,8 +51,9 @@ class Assembler:
 class _Growing:
     """A line whose end has not come; bounded, however long it gets."""
 
-    def __init__(self, at: int) -> None:
+    def __init__(self, at: int, mask: Callable[[str], str]) -> None:
         self.at = at
+        self._mask = mask
         self._parts: list[str] = []
         self._size = 0
 
@@ -54,7 +61,7 @@ class _Growing:
         self._parts.append(text)
         self._size += len(text)
         if self._size > _HELD:
-            text = self.text()
+            text = self._mask(self.text())
             # Hours of a progress bar are one long line, of which the end counts.
             kept = overwrite(text) if "\r" in text else text
             self._parts = [kept[: 2 * MAX_TEXT]]

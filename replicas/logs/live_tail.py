@@ -37,8 +37,7 @@ class LiveTail:
         self._container_id = container_id
         self._streams = streams
         self._writer = writer
-        self._masker = masker
-        self._partials = Partials()
+        self._partials = Partials(masker)
         self._shown: dict[str, str] = {}
         self._news = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
@@ -75,8 +74,7 @@ class LiveTail:
         await self._publish(dict.fromkeys(self._shown, ""))
 
     async def _publish(self, shown: dict[str, str]) -> None:
-        for src, written in shown.items():
-            text = self._masker.mask_unfinished(written)
+        for src, text in shown.items():
             if text != self._shown.get(src, ""):
                 self._shown[src] = text
                 await self._writer.show_partial(self._attempt, src, text)

@@ -32,6 +32,8 @@ class Masker:
         # Longest first: of two secrets of which one begins the other, mask all.
         self._forms = sorted(known, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, self._forms)))
+        self._drawn = re.compile("|".join(map(_across_returns, self._forms)))
+        self.longest = len(self._forms[0]) if self._forms else 0
 
     def mask(self, text: str) -> str:
         """`text` without any secret; the same object when there is none."""
@@ -39,6 +41,15 @@ class Masker:
             if form in text:
                 return self._pattern.sub(MASK, text)
         return text
+
+    def mask_drawn(self, text: str) -> str:
+        """As `mask`, for a line before its carriage returns are acted on.
+
+        One that is half overwritten, or broken by returns, would show the rest.
+        """
+        if "\r" not in text or not self._forms:
+            return text
+        return self._drawn.sub(MASK, text)
 
     def mask_unfinished(self, text: str) -> str:
         """As `mask`, for text that is still being written.
@@ -60,6 +71,10 @@ class Masker:
 
 def _ends(text: str, form: str, n: int) -> bool:
     return n > 0 and text.endswith(form[:n])
+
+
+def _across_returns(form: str) -> str:
+    return "\r*".join(map(re.escape, form))
 
 
 def _forms(secrets: Iterable[str]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from replicas.logs.lines import overwrite
+from replicas.logs.masks import Masker
 
 # Of a line without end, the newest bytes.
 _KEPT = 16 * 1024
@@ -13,7 +14,8 @@ _PATIENCE = 0.3
 class Partials:
     """What stands after the last newline of each stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
         self._lines: dict[str, bytes] = {}
         self._since: dict[str, float] = {}
 
@@ -30,7 +32,7 @@ class Partials:
     def shown(self, now: float) -> dict[str, str]:
         """By stream: the text of its unfinished line, "" when there is none to show."""
         return {
-            stream: _text(line) if self._worth(stream, line, now) else ""
+            stream: self._text(line) if self._worth(stream, line, now) else ""
             for stream, line in self._lines.items()
         }
 
@@ -38,7 +40,10 @@ class Partials:
         # Pieces of ordinary lines come and go too fast to be read.
         return b"\r" in line or (bool(line) and now - self._since[stream] >= _PATIENCE)
 
-
-def _text(line: bytes) -> str:
-    # The last letter may be half written.
-    return overwrite(line.decode("utf-8", "ignore").rstrip("\r"))
+    def _text(self, line: bytes) -> str:
+        # The last letter may be half written.
+        text = line.decode("utf-8", "ignore").rstrip("\r")
+        if len(line) == _KEPT:
+            # It was cut off, maybe in the middle of a secret.
+            text = text[self._masker.longest :]
+        return self._masker.mask_unfinished(overwrite(self._masker.mask_drawn(text)))

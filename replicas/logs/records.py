@@ -5,8 +5,9 @@ One record is one line of text, in an attempt's file and in the live stream alik
     1042 1763839123123456789 oi- Model loaded in 14.2s
 
 its number within the attempt (from 1, without holes), nanoseconds since the epoch,
-three letters (source, level, and `r` for a line that redrew itself), and the text,
-which holds neither a newline nor a carriage return.
+three letters (source, level, and `r` for a line that redrew itself or `g` for one of
+ours that stands for lines left out before it), and the text, which holds neither a
+newline nor a carriage return.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any, NamedTuple
 
 SOURCES = {"o": "stdout", "e": "stderr", "s": "system"}
 LEVELS = {"i": "info", "w": "warn", "e": "error"}
+# Letters of a line that stands for all after the line before it, up to its own time.
+GAP = "swg"
 SOURCE_LETTERS = {word: letter for letter, word in SOURCES.items()}
 LEVEL_LETTERS = {word: letter for letter, word in LEVELS.items()}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from replicas.engine.base import LogChunk
 from replicas.logs import files
-from replicas.logs.records import SOURCE_LETTERS, Attempt, Record
+from replicas.logs.records import GAP, SOURCE_LETTERS, Attempt, Record
 
 # Lines of ours in a row after which the container's own are looked for everywhere.
 _OURS = 200
@@ -20,15 +20,20 @@ _OURS = 200
 
 @dataclass
 class Position:
-    """since: nanoseconds, inclusive; 0 for all. known: (at, source letter) of lines on
-    file, with how often."""
+    """since: nanoseconds, inclusive; 0 for all. last: time of the newest line on file.
+
+    known: (at, source letter) of lines on file, with how often. left_out: spans of
+    time, both ends included, of which what is not known was left out and said so.
+    """
 
     since: int = 0
+    last: int = 0
     known: Counter[tuple[int, str]] = field(default_factory=Counter)
+    left_out: list[tuple[int, int]] = field(default_factory=list)
 
     def fresh(self, lines: list[LogChunk]) -> list[LogChunk]:
         """Those that are not on file yet."""
-        if not self.known:
+        if not self.known and not self.left_out:
             return lines
         return [line for line in lines if not self._had(line)]
 
@@ -39,7 +44,7 @@ class Position:
             self.known[key] = left - 1
         elif left:
             del self.known[key]
-        return left > 0
+        return left > 0 or any(begin <= line.at <= end for begin, end in self.left_out)
 
 
 def position(attempt: Attempt, now: int, margin: int) -> Position:
@@ -49,9 +54,11 @@ def position(attempt: Attempt, now: int, margin: int) -> Position:
         since = recent[-1].at - margin
         records = _container_lines(files.records_since(attempt, since))
         if all(record.at <= recent[-1].at + margin for record in records):
-            return Position(since, _count(r for r in records if r.at >= since))
+            found = _known((r for r in records if r.at >= since), since)
+            found.since, found.last = since, recent[-1].at
+            return found
     # Nothing yet, or the clock went back: times say nothing, so take all again.
-    return Position(0, _count(_everything(attempt)))
+    return _known(_everything(attempt), 0)
 
 
 def _everything(attempt: Attempt) -> Iterable[Record]:
@@ -60,8 +67,17 @@ def _everything(attempt: Attempt) -> Iterable[Record]:
 
 
 def _container_lines(records: Iterable[Record]) -> list[Record]:
-    return [record for record in records if record.flags[0] != "s"]
+    """Its own, and what stands in their place."""
+    return [r for r in records if r.flags[0] != "s" or r.flags == GAP]
 
 
-def _count(records: Iterable[Record]) -> Counter[tuple[int, str]]:
-    return Counter((record.at, record.flags[0]) for record in records)
+def _known(records: Iterable[Record], since: int) -> Position:
+    found = Position()
+    before = since
+    for record in records:
+        if record.flags == GAP:
+            found.left_out.append((before, record.at))
+        else:
+            found.known[record.at, record.flags[0]] += 1
+        before = record.at
+    return found

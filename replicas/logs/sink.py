@@ -6,11 +6,12 @@ import asyncio
 from collections import defaultdict
 
 from replicas.engine.base import LogChunk
+from replicas.logs import flood
 from replicas.logs.files import LogFile
 from replicas.logs.levels import Levels, calm
 from replicas.logs.lines import MAX_TEXT, cut, resolve
 from replicas.logs.masks import Masker
-from replicas.logs.records import LEVEL_LETTERS, SOURCE_LETTERS, Attempt, Draft
+from replicas.logs.records import GAP, LEVEL_LETTERS, SOURCE_LETTERS, Attempt, Draft
 
 # Lines written in one go, so that a flood delays nobody for long.
 _BATCH = 2000
@@ -22,7 +23,7 @@ _MARKS = {
     for stream in ("stdout", "stderr")
     for level in LEVEL_LETTERS.values()
     for redrew in (False, True)
-}
+} | {(flood.GAP, level, False): GAP for level in LEVEL_LETTERS.values()}
 
 
 class Sink:
@@ -65,7 +66,7 @@ class Sink:
         whole = "\n".join(texts)
         redrew = [False] * len(lines)
         if "\r" in whole:
-            shown = [resolve(text) for text in texts]
+            shown = [resolve(self._masker.mask_drawn(text)) for text in texts]
             texts, redrew = [text for text, _ in shown], [drew for _, drew in shown]
             whole = "\n".join(texts)
         masked = self._masker.mask(whole)

@@ -61,7 +61,8 @@ def system(
     owner = Attempt(endpoint_id, replica_id, attempt)
     letters = flags("system", level)
     at = time.time_ns()
-    said = masker_for(endpoint_id).mask(text.replace("\r", "\n"))
+    masker = masker_for(endpoint_id)
+    said = masker.mask(masker.mask_drawn(text).replace("\r", "\n"))
     drafts = [Draft(at, letters, part) for part in said.split("\n") if part.strip()]
     if not drafts:
         return

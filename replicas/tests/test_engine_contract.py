@@ -10,7 +10,9 @@ import tarfile
 
 import pytest
 
+from replicas.engine import config
 from replicas.engine.base import (
+    LOST,
     EngineRefused,
     EngineUnreachable,
     ImageNotFound,
@@ -317,6 +319,22 @@ async def test_batches_hold_the_same_lines(bench):
     batches = bench.streams.log_batches(container_id, since=0)
     lines = [chunk async for batch in batches for chunk in batch]
     assert lines == [chunk async for chunk in bench.streams.logs(container_id, since=0)]
+
+
+async def test_what_the_engine_threw_away_is_said(bench, monkeypatch):
+    monkeypatch.setattr(config, "LOG_SIZE", "256k")
+    container_id = await ended(bench, "says much")
+    begin = await first(bench.streams.logs(container_id, since=0))
+    bench.rotate(container_id)
+    batches = bench.streams.log_batches(container_id, since=1)
+    (lost,), *rest = [batch async for batch in batches]
+    assert (lost.stream, lost.text) == (LOST, "1")
+    lines = [chunk for batch in rest for chunk in batch]
+    assert lost.at == lines[0].at >= begin.at
+    assert [c.text for c in lines] == [str(n) for n in range(int(lines[0].text), 20001)]
+    # Nothing is lost to one who has read it.
+    again = bench.streams.log_batches(container_id, since=lines[0].at)
+    assert [chunk async for batch in again for chunk in batch] == lines
 
 
 async def test_logs_of_a_container_that_never_ran_end_at_once(bench):

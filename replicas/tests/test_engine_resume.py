@@ -1,9 +1,11 @@
 """Reading output again neither repeats nor skips."""
 
+import random
+
 import pytest
 
-from replicas.engine.base import LogChunk
-from replicas.engine.resume import Place
+from replicas.engine.base import LOST, LogChunk
+from replicas.engine.resume import MUCH, Place
 
 # Two parts of one long line share a time, as 30 does.
 WHOLE = [
@@ -60,3 +62,125 @@ def test_a_line_that_never_ended_is_completed():
     assert place.endings() == [LogChunk(30, "stdout", "")]
     place.fresh(WHOLE[3:])
     assert place.endings() == []
+
+
+# --- The engine begins its files anew ------------------------------------------
+SECOND = 1_000_000_000
+
+
+def counted(first, last, *, second=0):
+    """Lines first … last, a microsecond apart from `second` on."""
+    begin = second * SECOND
+    return [
+        LogChunk(begin + n * 1000, "stdout", str(n)) for n in range(first, last + 1)
+    ]
+
+
+def read(place, chunks, size=100):
+    """What `fresh` gives of them until it doubts."""
+    seen = []
+    for batch in batches(chunks, size):
+        seen += place.fresh(batch)
+        if place.doubt or place.back:
+            break
+    return seen
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_what_the_engine_gives_again_is_left_out(size):
+    place = Place(0)
+    whole = [LogChunk(n * 1_000_000, "stdout", str(n)) for n in range(1, 3000)]
+    seen = read(place, whole[:2400], size)
+    seen += read(place, whole[1200:1800], size)
+    assert place.back
+    place.again()
+    rest = [chunk for chunk in whole if chunk.at >= place.at]
+    assert seen + read(place, rest, size) == whole
+
+
+def test_a_jump_in_the_middle_of_much_is_doubted():
+    place, whole = Place(0), counted(1, 100) + counted(1, 100, second=9)
+    place.weigh(MUCH)
+    assert read(place, whole) == whole[:100]
+    assert place.doubt == whole[100].at
+    # It was the container that was silent.
+    assert place.fresh(place.believe()) == whole[100:]
+    assert place.doubt == 0
+
+
+def test_a_jump_of_one_who_writes_little_is_a_pause():
+    place, whole = Place(0), counted(1, 100) + counted(1, 100, second=9)
+    place.weigh(MUCH - 1)
+    assert read(place, whole, 1000) == whole
+
+
+def test_what_was_left_out_is_read_again_and_what_is_gone_is_said():
+    place = Place(0)
+    first, found, later = (
+        counted(1, 9),
+        counted(1, 9, second=5),
+        counted(1, 9, second=9),
+    )
+    place.weigh(MUCH)
+    seen = read(place, first + later)
+    place.missed(found[0].at)
+    place.again()
+    batch = place.fresh(first + found + later)
+    assert seen + batch == first + found + later
+    assert place.gap(batch) == LogChunk(found[0].at, LOST, str(first[-1].at))
+    assert place.gap(batch) is None
+
+
+def test_a_clock_set_back_loses_nothing():
+    place = Place(0)
+    whole = counted(1, 1000, second=3600) + counted(1, 1000, second=5)
+    assert read(place, whole) == whole
+    place.again()
+    assert place.at < 6 * SECOND
+    assert read(place, whole[1500:]) == []
+
+
+def test_a_line_that_goes_on_much_later_is_no_step_back():
+    place = Place(0)
+    whole = [
+        LogChunk(10, "stderr", "bar", complete=False),
+        *counted(1, 10, second=5),
+        LogChunk(10, "stderr", "end"),
+        *counted(20, 30, second=5),
+    ]
+    assert read(place, whole[:5], 1) == whole[:5]
+    place.again()
+    assert place.at == 10
+    assert read(place, whole, 1) == whole[5:]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_breaks_and_steps_back_give_every_line_once(seed):
+    """Two streams, long lines in parts; cut and given again anywhere."""
+    chance = random.Random(seed)
+    whole, at = [], SECOND
+    while len(whole) < 300:
+        at += chance.choice([0, 1, 1000, 200_000_000])
+        stream = chance.choice(["stdout", "stderr"])
+        parts = chance.choice([1, 1, 1, 3])
+        for part in range(parts):
+            text = f"{len(whole)}"
+            whole.append(LogChunk(at, stream, text, complete=part == parts - 1))
+    place, seen, at_line = Place(0), [], 0
+    while at_line < len(whole):
+        end = at_line + chance.randrange(1, 40)
+        served = whole[at_line:end]
+        files = [n for n in range(at_line) if whole[n].at < whole[at_line].at - SECOND]
+        if files and chance.random() < 0.3:  # from the beginning of some file again
+            served += whole[chance.choice(files) : at_line]
+        seen += read(place, served, chance.randrange(1, 9))
+        if place.back or chance.random() < 0.5:
+            place.again()
+            at_line = next(
+                n
+                for n, chunk in enumerate([*whole, None])
+                if chunk is None or chunk.at >= place.at
+            )
+        else:
+            at_line = end
+    assert seen == whole

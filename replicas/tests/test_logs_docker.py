@@ -4,18 +4,20 @@ import asyncio
 import contextlib
 import os
 import random
+import re
 import signal
 import sys
 
 import pytest
 
+from replicas.engine import config
 from replicas.logs import files
 from replicas.logs.following import Following, Target
-from replicas.logs.records import Attempt
+from replicas.logs.records import GAP, Attempt, Draft
 from replicas.logs.state import StateFile
 from replicas.logs.writer import Writer
 from replicas.tests.engine_fixtures import tiny
-from replicas.tests.engine_fixtures.bench import DockerBench, next_event
+from replicas.tests.engine_fixtures.bench import DockerBench, first, next_event
 
 pytestmark = [
     pytest.mark.docker,
@@ -137,3 +139,29 @@ async def test_killed_followers_leave_no_gap_and_no_duplicate(bench, log_dir):
     assert [r.n for r in stored()] == list(range(1, 2 * lines + 1))
     assert texts("o") == [f"out {n}" for n in range(1, lines + 1)]
     assert texts("e") == [f"err {n}" for n in range(1, lines + 1)]
+
+
+async def test_what_the_engine_threw_away_is_said(bench, monkeypatch):
+    """Nobody reads while a container writes more than the engine keeps."""
+    monkeypatch.setattr(config, "LOG_SIZE", "256k")
+    made = bench.engine.create(bench.wanted("says much"))
+    events = bench.streams.events(bench.labels)
+    await asyncio.to_thread(bench.engine.start, made.id)
+    first_line = await first(bench.streams.logs(made.id, since=0))
+    file = files.LogFile(OWNER)
+    file.append([Draft(first_line.at, "oi-", first_line.text)])
+    file.close()
+    await next_event(events, "die", made.id)
+    await events.aclose()
+    await follow(bench, made.id)
+    before, gap, *rest = stored()
+    assert before.text == "first"
+    assert gap.flags == GAP
+    assert re.match(r"Lines written between \S+ and \S+ were lost", gap.text)
+    assert gap.at == rest[0].at - 1
+    begin = int(rest[0].text)
+    assert begin > 1
+    assert [r.text for r in rest] == [str(n) for n in range(begin, 20_001)]
+    # Whoever follows it again finds nothing new, and loses nothing once more.
+    await follow(bench, made.id)
+    assert stored() == [before, gap, *rest]

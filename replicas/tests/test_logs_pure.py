@@ -159,7 +159,7 @@ def test_a_secret_cut_between_chunks_is_masked():
 
 # --- Unfinished lines --------------------------------------------------------
 def test_a_bar_shows_at_once_and_a_prompt_after_a_while():
-    partials = Partials()
+    partials = Partials(Masker([]))
     partials.feed("stderr", b"loading\n\r 10%", now=0)
     partials.feed("stdout", b"Continue? ", now=0)
     assert partials.shown(now=0.1) == {"stderr": " 10%", "stdout": ""}
@@ -171,7 +171,7 @@ def test_a_bar_shows_at_once_and_a_prompt_after_a_while():
 
 
 def test_half_a_letter_is_left_out():
-    partials = Partials()
+    partials = Partials(Masker([]))
     partials.feed("stdout", "\r50 €".encode()[:-1], now=0)
     assert partials.shown(now=0) == {"stdout": "50"}
 

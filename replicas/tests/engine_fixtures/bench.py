@@ -36,6 +36,7 @@ _SHELL = {
     "waits": "sleep 1000",
     "says": "echo one; echo two; sleep 1000",
     "says and ends": "echo one; echo two; echo three",
+    "says much": "echo first; sleep 0.2; busybox seq 1 20000",
     "exits with 3": "echo last words; exit 3",
     "listens": "httpd -p 127.0.0.1:9090 -h /www; httpd -f -p 8080 -h /www",
     "draws": "i=0; while sleep 0.1; do i=$((i+1)); printf '\\r%d%%' $i; done",
@@ -45,6 +46,7 @@ _FAKE = {
     "waits": FakeImage(),
     "says": FakeImage(says=("one", "two")),
     "says and ends": FakeImage(says=("one", "two", "three"), exits=0),
+    "says much": FakeImage(says=("first", *map(str, range(1, 20_001))), exits=0),
     "exits with 3": FakeImage(says=("last words",), exits=3),
     "listens": FakeImage(listens=(8080,), loopback=(9090,)),
     "draws": FakeImage(),
@@ -120,6 +122,9 @@ class Bench:
     def go_away(self) -> Bench:
         """The same bench with an engine that does not answer."""
         raise NotImplementedError
+
+    def rotate(self, container_id: str) -> None:
+        """Where the engine does not by itself: throw away the beginning."""
 
     def draw(self, container_id: str) -> None:
         """Make a container that draws write a piece without a newline."""
@@ -227,6 +232,9 @@ class FakeBench(Bench):
             raise EngineRefused("The helper in the machine’s network said: no way")
 
         self.world.run_script = run
+
+    def rotate(self, container_id: str) -> None:
+        self.world.rotate_away(container_id, 5000)
 
     def draw(self, container_id: str) -> None:
         self.world.draw(container_id, b"\r1%", "stdout")
