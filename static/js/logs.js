@@ -43,6 +43,14 @@
   function plain(text) { return runs(text).map(function (r) { return r[1]; }).join(""); }
   function count(n, word) { return n.toLocaleString("en") + " " + word + (n === 1 ? "" : "s"); }
 
+  /* A template's patterns are checked when it is kept (templates_app/patterns.py). Whatever gets past that: a line is
+     looked at as far as this many letters, and a pattern that once took this many milliseconds is not asked again. */
+  var LOOKED_AT = 1000, PATIENCE = 100;
+  function matches(k, text) {
+    var begun = performance.now(), found = k.re.test(text.slice(0, LOOKED_AT));
+    if (performance.now() - begun > PATIENCE) k.shown = true;
+    return found;
+  }
   function compile(hints) {
     return (hints || []).map(function (h) {
       try { return { re: new RegExp(h.pattern), hint: h, shown: false }; } catch (e) { return null; }
@@ -127,7 +135,7 @@
       var list = queue, open = api.isOpen(), n = 0;
       queue = [];
       list.forEach(function (l) {
-        known.forEach(function (k) { if (!k.shown && l.src !== "system" && k.re.test(l.text)) showHint(k); });
+        known.forEach(function (k) { if (!k.shown && l.src !== "system" && matches(k, l.text)) showHint(k); });
         delete partial[l.k + " " + l.src];
         buf.push(l);
         if (open && passes(l)) { add(l); n++; }

@@ -12,6 +12,7 @@ from templates_app import rules
 from templates_app.catalogue.fields import CatalogueError, Fields
 from templates_app.catalogue.parsing import parse
 from templates_app.names import KINDS
+from templates_app.patterns import slow_problem
 from templates_app.spec import ContainerSpec, EnvVar, Example, LogHint, VolumeSpec
 
 FOLDER = Path(__file__).resolve().parent
@@ -263,6 +264,8 @@ def _hint(part: Fields) -> LogHint:
     # A warning is raised where Python is told to, as in tests.
     except (re.error, OverflowError, RecursionError, Warning) as error:
         raise part.fail("pattern", f"not a regular expression: {error}") from None
+    if problem := slow_problem(pattern):
+        raise part.fail("pattern", problem)
     return LogHint(
         pattern,
         part.line("title", most=120),

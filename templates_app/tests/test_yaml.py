@@ -113,6 +113,10 @@ REFUSED = [
         "Line 7, hints, entry 1, pattern: not a regular expression",
     ),
     (
+        GOOD + "hints: [{pattern: '(a+)+b', title: a, body: b}]",
+        "Line 7, hints, entry 1, pattern: leave out a repeat or a choice inside",
+    ),
+    (
         GOOD + "hints: [{pattern: '(?i)out of memory', title: a, body: b}]",
         "Line 7, hints, entry 1, pattern: leave out flags",
     ),
