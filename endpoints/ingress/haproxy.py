@@ -229,10 +229,14 @@ class HAProxyIngress:
     ) -> tuple[dict[str, list[Place]], dict[str, str]]:
         """The servers of these slots, and what upstreams.map says of them."""
         names = list(slots)
-        told, *answers = hap.ask(
-            [f"show map {UPSTREAMS}", *(f"show stat {slot} 4 -1" for slot in names)]
-        )
-        keys = map_rows(told, having=f" {names[0]}/" if len(names) == 1 else "")
+        if len(names) == 1:
+            # A handful of rows, rather than those of all endpoints.
+            (slot,) = names
+            places = [f"{slot}/s{n}" for n in range(1, self._setup.servers + 1)]
+            keys = self._rows(hap, [(UPSTREAMS, place) for place in places])[UPSTREAMS]
+        else:
+            keys = map_rows(hap.ask([f"show map {UPSTREAMS}"])[0])
+        answers = hap.ask([f"show stat {slot} 4 -1" for slot in names])
         found = zip(names, answers, strict=True)
         return {slot: slot_places(answer, keys) for slot, answer in found}, keys
 
