@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from math import floor, log10
+from math import floor, isclose, log10
 
 WIDTH, HEIGHT = 1000, 100
 
 Values = Sequence[float | None]
 
+# Below it the half of a scale would have three digits after the point.
+_LEAST = 0.02
 _ROUND = (1, 1.5, 2, 3, 4, 6, 8, 10)
 # Of counted things, below ten and below a hundred.
 _WHOLE = {1: (2, 4, 6, 8, 10), 10: (1, 2, 3, 4, 6, 8, 10)}
 
 
 def scale(values: Values, *, whole: bool = False) -> float:
-    """The top of an axis: round, a little above everything, and so is its half.
+    """The top of an axis: round, a little above everything, and its half can be read.
 
     whole: of things that are counted, so that the half is a whole number too.
     """
@@ -33,7 +35,8 @@ def scale(values: Values, *, whole: bool = False) -> float:
     if whole:
         unit = max(unit, 1.0)
         steps = _WHOLE.get(int(unit), _ROUND)
-    return next(step * unit for step in steps if highest <= step * unit)
+    tops = (step * unit for step in steps if highest <= step * unit)
+    return next((top for top in tops if isclose(shown(top / 2), top / 2)), _LEAST)
 
 
 def across(part: float) -> int:

@@ -45,7 +45,9 @@ def chart(key, told, span=HOUR):
         (9.9, 15, 20),
         (23, 30, 30),
         (100, 150, 150),
-        (0.004, 0.006, 2),
+        (0.13, 0.2, 2),
+        (0.05, 0.06, 2),
+        (0.004, 0.02, 2),
     ],
 )
 def test_the_top_of_a_scale_is_round_and_so_is_its_half(highest, top, counted):
