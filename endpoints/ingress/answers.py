@@ -49,7 +49,7 @@ ANSWERS = (
         "private",
         401,
         "This endpoint is private",
-        "Call it with a token that its owner made: send the header"
+        "Call it with a token that may call it: send the header"
         " “Authorization: Bearer alt_…”. To use it in a browser, open it from the"
         " console, or ask its owner for a link.",
     ),
@@ -223,7 +223,7 @@ def as_json(answer: Answer, name: str = _NAME, reason: str = _REASON) -> str:
     error: dict[str, str | None] = {
         "code": answer.code,
         "endpoint": name if answer.named else None,
-        "message": answer.message,
+        "message": f"{answer.title}. {answer.message}",
     }
     if answer.reasoned:
         error["reason"] = reason

@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from endpoints import rules
 from endpoints.models import AccessKey, Endpoint, Scope, ShareLink
-from endpoints.serializers.fields import WordField
+from endpoints.serializers.fields import MomentField, WordField
 from endpoints.sharing import LONGEST
 
 # How long a link opens where nobody says.
@@ -37,7 +37,7 @@ class TokenSerializer(serializers.Serializer[Any]):
         default=list,
         help_text="Names of endpoints you see that one with call-some may call.",
     )
-    expires_at = serializers.DateTimeField(
+    expires_at = MomentField(
         default=None, allow_null=True, help_text="null: it does not end."
     )
     prefix = serializers.CharField(read_only=True)
@@ -78,7 +78,7 @@ class ShareLinkSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(
         default="", allow_blank=True, help_text="For whom it is."
     )
-    expires_at = serializers.DateTimeField(
+    expires_at = MomentField(
         required=False, help_text=f"{LINK_DAYS} days from now where it is left out."
     )
     last_four = serializers.CharField(read_only=True)

@@ -19,6 +19,7 @@ from templates_app.models import Tier
 Rule = Callable[[str], str]
 WHOLE_NUMBER = "Enter a whole number."
 TEXT = "Write this as text."
+WHEN = 'Write a time as in ISO 8601, such as "2026-03-02T18:00:00+01:00".'
 YES_NO = "Write true or false, without quotes."
 
 
@@ -99,6 +100,14 @@ class WordField(serializers.ChoiceField):
             error_messages={"invalid_choice": sentence, "null": sentence},
             **kwargs,
         )
+
+
+class MomentField(serializers.DateTimeField):
+    """A time that is sent."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        messages = {"invalid": WHEN, "date": WHEN, "null": WHEN}
+        super().__init__(error_messages=messages, **kwargs)
 
 
 # What other services' clients call the same hardware.

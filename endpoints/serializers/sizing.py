@@ -16,13 +16,13 @@ from endpoints.serializers.endpoint import shown_time
 from endpoints.serializers.fields import (
     CountField,
     EmptyableField,
+    MomentField,
     RuledField,
     StrictSerializer,
 )
 
 _LONGEST = rules.WARM_DAYS_MAX * 86_400
 _SECONDS = f"Enter 1 to {_LONGEST:,} seconds."
-_WHEN = 'Write a time as in ISO 8601, such as "2026-03-02T18:00:00+01:00".'
 _ONE = "Send either until or seconds."
 _LIST = "Send a list."
 _WINDOWS = "Send a list of windows; an empty one is no schedule."
@@ -62,11 +62,8 @@ def shown_size(endpoint: Endpoint, *, changed: bool) -> dict[str, Any]:
 class KeepWarmSerializer(StrictSerializer):
     """Until when; `moment` of what was checked is that time, or None."""
 
-    until = serializers.DateTimeField(
-        required=False,
-        allow_null=True,
-        help_text="null: not any longer.",
-        error_messages={"invalid": _WHEN, "date": _WHEN},
+    until = MomentField(
+        required=False, allow_null=True, help_text="null: not any longer."
     )
     seconds = CountField(1, _LONGEST, _SECONDS, required=False)
 

@@ -82,7 +82,7 @@ def test_a_token_that_ends(post, alice):
             'You have no endpoint "bobs".',
         ),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at", "still to come"),
-        ({"expires_at": "tomorrow"}, "expires_at", "wrong format"),
+        ({"expires_at": "tomorrow"}, "expires_at", "Write a time as in ISO 8601"),
     ],
 )
 def test_what_a_token_may_not_be(post, bob, art, body, field, says):

@@ -329,7 +329,8 @@ def test_a_failure_is_completed_too_and_its_answer_says_why(client, art):
     assert told["error"]["message"] == "The container exited with code 1."
     answer = ask(client, one.pk, "/response")
     assert answer.status_code == 503
-    assert answer.json()["error"]["message"] == "The container exited with code 1."
+    why = "Not answered. The container exited with code 1."
+    assert answer.json()["error"]["message"] == why
 
 
 def test_it_is_known_at_its_own_endpoint_only(client, art, alice):

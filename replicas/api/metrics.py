@@ -22,6 +22,7 @@ from rest_framework.views import APIView
 from endpoints.api import find, query
 from endpoints.keys import BearerAuthentication
 from endpoints.serializers.errors import ErrorSerializer
+from endpoints.serializers.fields import WordField
 from replicas.metrics import snapshot, store
 from replicas.metrics.exposition import CLASSES, render
 from replicas.metrics.series import Series
@@ -37,8 +38,8 @@ RANGES = {
 
 
 class MetricsQuery(serializers.Serializer[Any]):
-    range = serializers.ChoiceField(
-        choices=list(RANGES),
+    range = WordField(
+        *RANGES,
         default="1h",
         help_text="How far back: in spans of 10 s, a minute (6h, 24h) or 15 minutes.",
     )
