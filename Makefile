@@ -1,6 +1,6 @@
 # make up · make down · make test: everything else is for those who change Alight.
 # Settings are environment variables or words after make: make up ALIGHT_PORT=8090
-.PHONY: help up down status doctor backup restore test check lock bench token images
+.PHONY: help up down status doctor backup restore test chaos check lock bench token images
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell sh launcher/find-python)
@@ -19,6 +19,7 @@ help:
 	@echo "make images           the base image, on a machine without a registry too"
 	@echo "make test [ARGS=…]    set up and run every check and test"
 	@echo "make check            linters and types only"
+	@echo "make chaos [SEED=…]   everything breaks, for MINUTES=30"
 	@echo "make bench [ARGS=…]   the benchmarks, or those of that name"
 	@echo "make lock             pin the newest packages that fit"
 
@@ -48,6 +49,10 @@ test:
 
 bench:
 	@$(RUN) bench $(ARGS)
+
+chaos:
+	@test -x $(BIN)/python || { echo "Run make test first." >&2; exit 1; }
+	@$(BIN)/python -m tests.chaos --seed "$(SEED)" --minutes $(or $(MINUTES),30) $(ARGS)
 
 token:
 	@test -x $(BIN)/python || { echo "Run make up first." >&2; exit 1; }

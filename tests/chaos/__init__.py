@@ -1,0 +1,1 @@
+"""People at work while everything breaks: see docs/chaos.md."""

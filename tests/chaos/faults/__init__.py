@@ -1,0 +1,1 @@
+"""What breaks. Each fault is struck, lasts, and is over when its function returns."""

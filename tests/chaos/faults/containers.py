@@ -1,0 +1,60 @@
+"""What somebody does to containers by hand, and what their programs do."""
+
+from pathlib import Path
+
+from docker.errors import APIError, DockerException
+from requests import RequestException
+
+from tests.chaos.faults.missed import Missed
+from tests.chaos.kinds import MEMORY_MB
+
+
+def _one(stage, which):
+    """Of the replicas' containers that run, by name; its id."""
+    there = stage.looker_of_faults.containers() or ()
+    running = sorted((one for one in there if one.running), key=lambda one: one.name)
+    if not running:
+        words = "no container runs"
+        raise Missed(words)
+    return running[which % len(running)].id
+
+
+def _by_hand(act):
+    def strike(stage, which, **rest):
+        try:
+            act(stage, _one(stage, which), **rest)
+        except (DockerException, RequestException) as error:
+            words = f"the engine said no: {error}"
+            raise Missed(words) from error
+
+    return strike
+
+
+def _pause(stage, container, seconds):
+    stage.client_of_faults.pause(container)
+    stage.wait(seconds)
+    try:
+        stage.client_of_faults.unpause(container)
+    except APIError:
+        return  # it was taken away meanwhile
+
+
+def _use_up_memory(stage, container):
+    """Its server is the first to go when all memory is used."""
+    client = stage.client_of_faults
+    for pid in client.top(container)["Processes"]:
+        Path(f"/proc/{pid[1]}/oom_score_adj").write_text("1000")
+    hog = f"x=$(head -c {4 * MEMORY_MB}m /dev/zero | tr '\\0' x); echo $x"
+    made = client.exec_create(container, ["sh", "-c", hog], stdout=False)
+    client.exec_start(made["Id"], detach=True)
+
+
+STRIKES = {
+    "container killed": _by_hand(lambda s, c: s.client_of_faults.kill(c)),
+    "container removed": _by_hand(
+        lambda s, c: s.client_of_faults.remove_container(c, force=True)
+    ),
+    "container stopped": _by_hand(lambda s, c: s.client_of_faults.stop(c, timeout=2)),
+    "container out of memory": _by_hand(_use_up_memory),
+    "container paused": _by_hand(_pause),
+}

@@ -1,0 +1,11 @@
+"""Every fault by its kind: called with the stage and its args; raises Missed."""
+
+from tests.chaos.faults import clock, containers, engine, home, processes
+
+STRIKES = {
+    **processes.STRIKES,
+    **engine.STRIKES,
+    **containers.STRIKES,
+    **home.STRIKES,
+    **clock.STRIKES,
+}
