@@ -1,6 +1,6 @@
 """Logs through the whole house, beside `docker logs -f`, in one run.
 
-    .venv/bin/python benchmarks/bench_logs.py [--rate 20000] [--seconds 15]
+    .venv/bin/python benchmarks/bench_logs.py [--rate 30000] [--seconds 15]
 
 Makes its own tiny image, containers and Valkey. Prints one JSON object:
 
@@ -11,6 +11,9 @@ capacity    the same containers write as fast as they can.
 latency     one container writes a line every 30 ms: milliseconds from the engine's own
             timestamp to the message a page gets (LogReader), and to the line that
             `docker logs -f` prints, both following at the same time.
+join        somebody opens the log of a container that has written 100 MB and goes on
+            writing: milliseconds until a page has the newest 2,000 lines (LogReader,
+            as the text that is sent), and until `docker logs -f --tail 2000` has.
 """
 
 from __future__ import annotations
@@ -62,6 +65,8 @@ from replicas.logs.writer import Writer  # noqa: E402
 from replicas.tests.engine_fixtures import tiny  # noqa: E402
 
 CONTAINERS = 4
+# What a page shows of a log when it is opened.
+TAIL = 2000
 PADDING = " x" * 30
 # Ticks of a tenth of a second by the clock: one that came late is made up for at once.
 PACED = (
@@ -213,6 +218,60 @@ async def latency(engine, image, lines: int) -> dict[str, object]:
     return {"page": spread(ours), "docker logs -f": spread(theirs)}
 
 
+BIG = (
+    "busybox seq 1 {lines} | busybox sed 's/$/{padding}/';"
+    " while true; do echo more; sleep 0.01; done"
+)
+
+
+async def join(engine, image, times: int) -> dict[str, object]:
+    lines, padding = 400_000, " x" * 110
+    owner = Attempt(3, 950, 1)
+    script = BIG.format(lines=lines, padding=padding)
+    container_id = create(engine, image, script, 950)
+    streams, writer = DockerStreams(), Writer()
+    await asyncio.to_thread(engine.start, container_id)
+    following = Following(Target(owner, container_id), streams, writer)
+    run = asyncio.create_task(following.run())
+    early = LogReader(3)
+    await early.backlog()
+    async for message in early.follow():
+        if message["total"] >= lines:
+            break
+    await early.close()
+    ours, theirs = [], []
+    for _ in range(times):
+        since = time.perf_counter()
+        reader = LogReader(3)
+        text = json.dumps(await reader.backlog())
+        ours.append((time.perf_counter() - since) * 1000)
+        assert text.count('"n":') == TAIL
+        await reader.close()
+        theirs.append(await asyncio.to_thread(docker_tail, container_id))
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    await writer.close()
+    await streams.close()
+    size = files.log_path(owner).stat().st_size
+    return {"mb": size // 10**6, "page": spread(ours), "docker logs": spread(theirs)}
+
+
+def docker_tail(container_id: str) -> float:
+    """Milliseconds until it has printed the last of the newest lines."""
+    since = time.perf_counter()
+    program = subprocess.Popen(
+        ["docker", "logs", "-f", "--tail", str(TAIL), container_id],
+        stdout=subprocess.PIPE,
+    )
+    assert program.stdout is not None
+    for _ in range(TAIL):
+        program.stdout.readline()
+    took = (time.perf_counter() - since) * 1000
+    program.kill()
+    program.wait()
+    return took
+
+
 def spread(milliseconds: list[float]) -> dict[str, object]:
     parts = statistics.quantiles(milliseconds, n=20)
     return {
@@ -234,12 +293,13 @@ def measure(engine, image, rate: int, seconds: int) -> dict[str, object]:
             docker_logs(engine, image, unpaced, 300),
         ],
         "latency": asyncio.run(latency(engine, image, 300)),
+        "join": asyncio.run(join(engine, image, 20)),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rate", type=int, default=20_000)
+    parser.add_argument("--rate", type=int, default=30_000)
     parser.add_argument("--seconds", type=int, default=15)
     given = parser.parse_args()
     engine = DockerEngine()

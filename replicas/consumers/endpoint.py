@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from channels.db import database_sync_to_async
+from django.contrib.auth.models import AbstractBaseUser
 
 from endpoints import live
 from endpoints.models import Endpoint
@@ -18,7 +19,7 @@ from replicas.consumers.live import (
     LiveConsumer,
     Refused,
     Source,
-    in_thread,
+    shared,
 )
 from replicas.logs.reader import LogReader
 from replicas.news.pictures import sharing
@@ -52,21 +53,12 @@ class EndpointConsumer(LiveConsumer):
             raise Refused(NOT_YOURS)
         return int(found)
 
-    async def check_visible(self) -> None:
-        key = "visible", self.user.pk, self.endpoint_id
-        if not await sharing().share(key, partial(in_thread, self._visible)):
-            raise Refused(NOT_THERE)
-
-    def _visible(self) -> bool:
-        rows = Endpoint.objects.visible_to(self.user)
-        return rows.filter(pk=self.endpoint_id).exists()
-
     def source(self) -> Source:
         return Source(
-            key=("endpoint", self.endpoint_id, self.open_replica),
+            key=("endpoint", self.user.pk, self.endpoint_id, self.open_replica),
             topic=self.page_topic,
             topics=frozenset({self.page_topic}),
-            draw=partial(_endpoint, self.endpoint_id, self.open_replica),
+            draw=partial(_endpoint, self.user, self.endpoint_id, self.open_replica),
         )
 
     async def begin(self, have: Any) -> None:
@@ -86,15 +78,15 @@ class EndpointConsumer(LiveConsumer):
             await asyncio.sleep((1 - gone) * seconds)
             wanted = range_of(self.charts_range)
             if (turn + 1) % wanted.turns == 0:
-                await self.show(await self.picture(self._charts(wanted.key)))
+                await self.show(await shared(self._charts(wanted.key)))
 
     def _charts(self, wanted: str) -> Source:
         return Source(
-            key=("charts", self.endpoint_id, wanted),
+            key=("charts", self.user.pk, self.endpoint_id, wanted),
             topic=self.page_topic,
             # They are no news: a page that has them has not had what else changed.
             topics=frozenset(),
-            draw=partial(_charts, self.endpoint_id, wanted),
+            draw=partial(_charts, self.user, self.endpoint_id, wanted),
         )
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
@@ -137,9 +129,11 @@ class EndpointConsumer(LiveConsumer):
             await reader.close()
 
 
-def _endpoint(endpoint_id: int, replica_id: int | None) -> tuple[dict[str, str], None]:
-    """The homepage's fragments. Refuses when the endpoint is gone."""
-    rows = Endpoint.objects.select_related("tier", "template")
+def _endpoint(
+    user: AbstractBaseUser, endpoint_id: int, replica_id: int | None
+) -> tuple[dict[str, str], None]:
+    """The homepage's fragments. Refuses when the endpoint is not theirs any longer."""
+    rows = Endpoint.objects.visible_to(user).select_related("tier", "template")
     endpoint = rows.filter(pk=endpoint_id).first()
     if endpoint is None:
         raise Refused(NOT_THERE)
@@ -150,8 +144,10 @@ def _endpoint(endpoint_id: int, replica_id: int | None) -> tuple[dict[str, str],
     return fragments.draw(wanted, context), None
 
 
-def _charts(endpoint_id: int, wanted: str) -> tuple[dict[str, str], None]:
-    endpoint = Endpoint.objects.filter(pk=endpoint_id).first()
+def _charts(
+    user: AbstractBaseUser, endpoint_id: int, wanted: str
+) -> tuple[dict[str, str], None]:
+    endpoint = Endpoint.objects.visible_to(user).filter(pk=endpoint_id).first()
     if endpoint is None:
         raise Refused(NOT_THERE)
     context = fragments.charts_context(endpoint, wanted)

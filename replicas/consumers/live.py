@@ -59,8 +59,8 @@ class Refused(Exception):
 class Source:
     """A part of a page that is drawn at once.
 
-    key: the same for all pages that show the same. topic: stands for it in messages.
-    draw: HTML by element id, and what else was found out; may refuse.
+    key: the same for all pages of a person that show the same. topic: stands for it in
+    messages. draw: HTML by element id, and what else was found out; may refuse.
     """
 
     key: Hashable
@@ -134,10 +134,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         """The page without what is said of the hardware."""
         raise NotImplementedError
 
-    async def check_visible(self) -> None:
-        """Refuse whoever may not see the page any longer."""
-
-    def drawn(self, picture: Picture) -> None:
+    async def drawn(self, picture: Picture) -> None:
         """The page's own part was drawn anew."""
 
     @property
@@ -251,21 +248,17 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             await part.dirty.wait()
             part.dirty.clear()
             part.drawing = True
-            if page:
-                picture = await self.picture(self.source())
-            else:
-                picture = await _shared(_hardware(self.user.pk))
+            source = self.source() if page else _hardware(self.user.pk)
+            picture = await shared(source)
+            if page and source.key != self.source().key:
+                # Something else is to be shown by now, such as another dialog.
+                part.dirty.set()
+                continue
             part.run = picture.run
             await self.show(picture)
             part.drawing = False
             if page:
-                self.drawn(picture)
-                await hub().listen(self, self.topics())
-
-    async def picture(self, source: Source) -> Picture:
-        """Begun after this was called. Refuses when the page is gone."""
-        picture, _ = await asyncio.gather(_shared(source), self.check_visible())
-        return picture
+                await self.drawn(picture)
 
     async def show(self, picture: Picture) -> None:
         """Send the fragments that differ from what this page was sent last."""
@@ -306,8 +299,8 @@ def _hardware(user_pk: int) -> Source:
     return Source(("hardware", user_pk), topic, frozenset({topic}), draw, small=True)
 
 
-async def _shared(source: Source) -> Picture:
-    """As it is now, drawn once for all pages that show the same."""
+async def shared(source: Source) -> Picture:
+    """As it is now, drawn once for all pages that show the same. May refuse."""
 
     async def draw() -> Picture:
         # Before the rows are read: the picture is at least as new as these.

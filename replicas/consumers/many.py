@@ -14,6 +14,7 @@ from endpoints import live
 from replicas import fragments
 from replicas.consumers import live as base
 from replicas.consumers.live import LiveConsumer, Source, in_thread
+from replicas.news.hub import hub
 from replicas.news.pictures import Picture, sharing
 from replicas.page.sparks import Traffic
 
@@ -44,8 +45,9 @@ class ListConsumer(LiveConsumer):
             draw=partial(_list, self.user),
         )
 
-    def drawn(self, picture: Picture) -> None:
+    async def drawn(self, picture: Picture) -> None:
         self.listed = picture.about
+        await hub().listen(self, self.topics())
 
     async def begin(self, have: object) -> None:
         await super().begin(have)

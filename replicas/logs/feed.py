@@ -39,6 +39,11 @@ def key(endpoint_id: int) -> str:
     return f"alight:log:{endpoint_id}"
 
 
+def endpoint_of(key: str) -> int:
+    """Whose stream that is."""
+    return int(key.rpartition(":")[2])
+
+
 def watch_key(endpoint_id: int) -> str:
     """Exists while a page shows this endpoint's log."""
     return f"alight:log:{endpoint_id}:watched"

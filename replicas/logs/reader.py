@@ -9,26 +9,21 @@ what the stream lacks is read from the file.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-import redis
-
-from endpoints.valkey import async_valkey
-from replicas.logs import feed, files, store
+from replicas.logs import files, store
 from replicas.logs.absent import absences
+from replicas.logs.courier import Bag, Courier, courier
 from replicas.logs.records import Attempt, Line, Record, decode, lines
 from replicas.logs.threads import in_thread
 
 # Messages to one page: at most this many lines, and at least so far apart.
 _LINES = 500
 _PACE = 0.1
-# How long one look at Valkey waits for news; below its client's own patience.
-_WAIT_MS = 2000
-_ENTRIES = 64
-_AWAY_SECONDS = 1.0
+# After so long without news the files are looked at: what was not told is there.
+_LOOK_SECONDS = 10.0
 # Letters of a line that a page shows; the download has them all.
 _SHOWN = 4096
 
@@ -93,11 +88,10 @@ class LogReader:
 
     def __init__(self, endpoint_id: int) -> None:
         self._endpoint_id = endpoint_id
-        self._client: Any = async_valkey()
+        self._courier: Courier | None = None
+        self._bag: Bag | None = None
         self._attempts: dict[str, Attempt] = {}
         self._cursors: dict[str, int] = {}
-        self._position = "0-0"
-        self._said_watching = 0.0
 
     async def backlog(
         self, last_ids: dict[str, int] | None = None, limit: int = 2000
@@ -106,8 +100,8 @@ class LogReader:
 
         `dropped` then counts what came after them and is left out.
         """
-        # First the place in the stream, then the files: what comes between is in both.
-        self._position = await self._newest_entry()
+        # First the stream, then the files: what comes between is in both.
+        await self._listen()
         last = last_ids or {}
         news = await in_thread(lambda: self._read(last, limit))
         message = news.message(self._total())
@@ -120,20 +114,29 @@ class LogReader:
 
         Never ends. Without Valkey it goes on, slower.
         """
+        bag = await self._listen()
         while True:
-            try:
-                await self._say_watching()
-                news = await self._take()
-            except (redis.RedisError, OSError):
-                await asyncio.sleep(_AWAY_SECONDS)
+            if entries := await bag.take(_LOOK_SECONDS):
+                news = _News()
+                for entry in entries:
+                    await self._accept(news, entry)
+            else:
+                # Valkey is away, or what nobody told of is on file.
                 news = await in_thread(lambda: self._read(self._cursors, _LINES))
-            _heed_cancel()
             if news:
                 yield news.message(self._total())
                 await asyncio.sleep(_PACE)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._courier is not None and self._bag is not None:
+            await self._courier.leave(self._bag)
+            self._bag = None
+
+    async def _listen(self) -> Bag:
+        if self._bag is None:
+            self._courier = courier()
+            self._bag = await self._courier.join(self._endpoint_id)
+        return self._bag
 
     def _total(self) -> int:
         return sum(self._cursors.values())
@@ -161,37 +164,6 @@ class LogReader:
         return [one.to_page() for one in found]
 
     # --- Stream --------------------------------------------------------------
-    async def _newest_entry(self) -> str:
-        try:
-            newest = await self._client.xrevrange(feed.key(self._endpoint_id), count=1)
-        except (redis.RedisError, OSError):
-            return "0-0"
-        return str(newest[0][0]) if newest else "0-0"
-
-    async def _say_watching(self) -> None:
-        now = time.monotonic()
-        if now - self._said_watching > 2 * _WAIT_MS / 1000:
-            await feed.watch(self._client, self._endpoint_id)
-            self._said_watching = now
-
-    async def _take(self) -> _News:
-        """All that the stream has by now; waits a while for the first of it."""
-        news = _News()
-        wait: int | None = _WAIT_MS
-        while True:
-            answer = await self._client.xread(
-                {feed.key(self._endpoint_id): self._position},
-                count=_ENTRIES,
-                block=wait,
-            )
-            entries = answer[0][1] if answer else []
-            for entry_id, fields in entries:
-                self._position = entry_id
-                await self._accept(news, fields)
-            if len(entries) < _ENTRIES:
-                return news
-            wait = None
-
     async def _accept(self, news: _News, fields: dict[str, str]) -> None:
         key = fields["k"]
         if key not in self._attempts:
@@ -226,13 +198,6 @@ class LogReader:
     def _learn_attempts(self) -> None:
         for attempt in store.attempts(self._endpoint_id):
             self._attempts[attempt.key] = attempt
-
-
-def _heed_cancel() -> None:
-    """The client may swallow a cancellation that comes while it connects."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _to_page(line: Line) -> dict[str, Any]:

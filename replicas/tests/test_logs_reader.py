@@ -4,9 +4,12 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from endpoints.tests.factories import EndpointFactory
+from replicas.logs import courier as courier_module
 from replicas.logs import feed, files, store
+from replicas.logs import reader as reader_module
 from replicas.logs.reader import LogReader
 from replicas.logs.records import Attempt, Draft
 from replicas.tests.factories import ReplicaFactory
@@ -42,15 +45,20 @@ def write(replica, *texts, at=1_700_000_000_000_000_000, publish=True, attempt=1
         feed.publish(owner, block)
 
 
-async def collect(reader, count):
-    """Messages of `follow` until they hold so many lines."""
+async def collect(reader, count=0, *, until=0):
+    """Messages of `follow` until they hold so many lines, or tell of so many in all."""
     found = []
     async with asyncio.timeout(10), aclosing(reader.follow()) as messages:
         async for message in messages:
             found.append(message)
-            if sum(len(m["lines"]) for m in found) >= count:
+            if until and message["total"] >= until:
+                break
+            if count and sum(len(m["lines"]) for m in found) >= count:
                 break
     return found
+
+
+other_replica = sync_to_async(lambda: ReplicaFactory(endpoint=EndpointFactory()))
 
 
 def texts(*messages):
@@ -152,10 +160,62 @@ async def test_a_flood_is_cut_and_says_so(replica, reader):
     await reader.backlog()
     for start in range(0, 4000, 1000):
         write(replica, *map(str, range(start, start + 1000)))
-    (news,) = await collect(reader, 1)
-    assert texts(news) == [str(n) for n in range(3500, 4000)]
-    assert news["dropped"] == 3500
-    assert news["total"] == 4000
+    found = await collect(reader, until=4000)
+    assert all(len(message["lines"]) <= 500 for message in found)
+    assert texts(*found)[-500:] == [str(n) for n in range(3500, 4000)]
+    given, dropped = len(texts(*found)), sum(m.get("dropped", 0) for m in found)
+    assert given + dropped == 4000
+
+
+async def test_what_nobody_told_of_is_found_on_file(replica, reader, monkeypatch):
+    monkeypatch.setattr(reader_module, "_LOOK_SECONDS", 0.05)
+    await reader.backlog()
+    write(replica, "one", publish=False)
+    assert texts(*await collect(reader, 1)) == ["one"]
+
+
+async def test_all_open_logs_wait_on_one_connection(replica, valkey):
+    replicas = [replica, *[await other_replica() for _ in range(3)]]
+    readers = [LogReader(one.endpoint_id) for one in replicas for _ in range(5)]
+    for one in readers:
+        await one.backlog()
+    for one in replicas:
+        write(one, f"of {one.pk}")
+    for n, one in enumerate(readers):
+        assert texts(*await collect(one, 1)) == [f"of {replicas[n // 5].pk}"]
+    waiting = [c for c in valkey.client_list() if c["cmd"] == "xread"]
+    assert len(waiting) == 1
+    for one in readers:
+        await one.close()
+
+
+async def test_a_hundred_viewers_leave_nothing_behind(replica, valkey):
+    write(replica, "one")
+    before = len(valkey.client_list())
+    viewers = [LogReader(replica.endpoint_id) for _ in range(100)]
+    for viewer in viewers:
+        await viewer.backlog()
+    for viewer in viewers:
+        await viewer.close()
+    async with asyncio.timeout(10):
+        # What it still waited for is over within two seconds.
+        while len(valkey.client_list()) > before:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.05)
+    assert courier_module._couriers[asyncio.get_running_loop()] == {}
+
+
+async def test_a_page_that_takes_nothing_holds_little(replica, reader):
+    await reader.backlog()
+    for n in range(300):
+        write(replica, f"{n} {'x' * 1000}")
+    other = LogReader(replica.endpoint_id)
+    await other.backlog({f"{replica.pk}:1": 0})
+    write(replica, "last")
+    assert texts(*await collect(other, 1)) == ["last"]
+    await other.close()
+    assert len(reader._bag._entries) <= 64
+    # What gave way is on file.
+    assert len(texts(*await collect(reader, until=301))) == 301
 
 
 async def test_lines_of_ours_are_among_them(replica, reader):
