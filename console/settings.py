@@ -101,6 +101,8 @@ ALIGHT_STOP_GRACE = envint("ALIGHT_STOP_GRACE", 30)
 ALIGHT_DRAIN_SECONDS = envint("ALIGHT_DRAIN_SECONDS", 30)
 # The same where only fewer replicas are needed, and nobody waits for its end.
 ALIGHT_SHRINK_SECONDS = envint("ALIGHT_SHRINK_SECONDS", 3600)
+# Seconds an image may take to come, pulled or built, before that is told as a failure.
+ALIGHT_FETCH_SECONDS = envint("ALIGHT_FETCH_SECONDS", 6 * 3600)
 # Requests of one endpoint that may wait in line beyond those its replicas take.
 ALIGHT_QUEUE_LIMIT = envint("ALIGHT_QUEUE_LIMIT", 500)
 # Whether containers reach the internet. Private networks they never reach.

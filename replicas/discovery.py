@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from endpoints import live
-from replicas.engine.base import Engine, FoundGpu
+from replicas.engine.base import Engine, EngineError, EngineUnreachable, FoundGpu
 from replicas.models import Gpu, Node
 
 log = logging.getLogger(__name__)
@@ -150,6 +150,17 @@ def lost_gpus() -> list[int]:
     """Endpoints with a replica whose GPU is gone."""
     lost = Gpu.objects.filter(present=False).exclude(replica=None)
     return list(lost.order_by().values_list("replica__endpoint", flat=True).distinct())
+
+
+def answers(engine: Engine) -> bool:
+    """Whether the engine answers at all, asked after one call of it did not."""
+    try:
+        engine.node()
+    except EngineUnreachable:
+        return False
+    except EngineError:
+        pass  # it said something
+    return True
 
 
 def engine_away() -> bool:

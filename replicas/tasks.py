@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 
 from celery import shared_task
 from django.conf import settings
@@ -65,9 +66,36 @@ def deliver(endpoint_id: int) -> None:
 @shared_task
 def sweep() -> None:
     """Look at everything; mend what a lost message missed."""
-    try:
-        due = loop.sweep()
-    except EngineUnreachable:
-        return  # said already, once for each time it goes away
-    for endpoint_id in due:
-        reconcile.apply_async((endpoint_id,), expires=settings.ALIGHT_SWEEP_SECONDS * 3)
+    _rhythm.beat()
+    # Said already, once for each time it goes away.
+    with suppress(EngineUnreachable):
+        loop.sweep(_call)
+
+
+def sweep_if_late() -> None:
+    """`sweep`, unless this worker was told to within two turns of it.
+
+    beat may be dead, or held up.
+    """
+    if _rhythm.silent_for() >= 2 * settings.ALIGHT_SWEEP_SECONDS:
+        sweep()
+
+
+def _call(endpoint_id: int) -> None:
+    reconcile.apply_async((endpoint_id,), expires=settings.ALIGHT_SWEEP_SECONDS * 3)
+
+
+class _Rhythm:
+    """When this process began its last sweep."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def beat(self) -> None:
+        self._last = time.monotonic()
+
+    def silent_for(self) -> float:
+        return time.monotonic() - self._last
+
+
+_rhythm = _Rhythm()

@@ -9,6 +9,7 @@ text a sentence for people):
 
     EngineError
     ├── EngineUnreachable      nothing answers on the engine's socket
+    │   └── EngineSlow         it took the call and has not answered it in time
     ├── ImageNotFound          the registry does not know the image
     ├── RegistryRefused        the registry wants a sign-in, or refused this one
     ├── RegistryUnreachable    no registry answered
@@ -48,6 +49,12 @@ class EngineError(Exception):
 
 class EngineUnreachable(EngineError):
     reason = "EngineUnreachable"
+
+
+class EngineSlow(EngineUnreachable):
+    """One call hangs. The engine may answer others: about other containers, say."""
+
+    reason = "EngineSlow"
 
 
 class ImageNotFound(EngineError):

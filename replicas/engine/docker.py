@@ -40,8 +40,9 @@ from replicas.engine.spoken import spoken
 
 log = logging.getLogger(__name__)
 
-# Seconds. A start that mounts or prepares a GPU can take a while; the rest is quick.
-PATIENCE = 60
+# Seconds. A start that mounts or prepares a GPU can take a while; a look is quick, and
+# whoever looks at everything must not wait for one container that the engine holds.
+PATIENCE, GLANCE = 60, 10
 _MOMENT = 3
 _HELPER = 20
 _SOCKETS = "cat /proc/net/tcp /proc/net/tcp6"
@@ -56,20 +57,23 @@ class DockerEngine:
         self.host = host or settings.ALIGHT_DOCKER_HOST
         self.installation = installation or settings.ALIGHT_INSTALLATION
         self._lock = threading.Lock()
+        # Apart from the other: nobody else waits while the engine makes a network.
+        self._joining = threading.Lock()
         self._finding = threading.Lock()
         self._api: APIClient | None = None
+        self._looks: APIClient | None = None
         self._node: NodeInfo | None = None
 
     # --- Looking -------------------------------------------------------------
     def node(self) -> NodeInfo:
         with spoken():
-            self._node = translate.node_info(self._client().info())
+            self._node = translate.node_info(self._looker().info())
         return self._node
 
     def observe(self, labels: dict[str, str]) -> list[Observed]:
         wanted = [f"{key}={value}" for key, value in labels.items()]
         with spoken():
-            found = self._client().containers(all=True, filters={"label": wanted})
+            found = self._looker().containers(all=True, filters={"label": wanted})
         return [
             seen
             for item in found
@@ -80,7 +84,7 @@ class DockerEngine:
     def image(self, reference: str) -> ImageInfo | None:
         with spoken():
             try:
-                found = self._client().inspect_image(reference)  # type: ignore[no-untyped-call]
+                found = self._looker().inspect_image(reference)  # type: ignore[no-untyped-call]
             except APIError as error:
                 if error.status_code == 404:
                     return None
@@ -89,7 +93,7 @@ class DockerEngine:
 
     def tail(self, container_id: str, lines: int) -> list[str]:
         with suppress(errors.Gone), spoken():
-            output = self._client().logs(container_id, tail=lines)
+            output = self._looker().logs(container_id, tail=lines)
             text = output.decode("utf-8", "replace").removesuffix("\n")
             return [line.rstrip("\r") for line in text.split("\n")] if text else []
         return []
@@ -215,20 +219,33 @@ class DockerEngine:
 
     # --- How -----------------------------------------------------------------
     def _client(self) -> APIClient:
-        # Made on first use: the engine may be away when the process starts.
+        version = self._looker().api_version
         with self._lock:
             if self._api is None:
                 self._api = APIClient(
                     base_url=self.host,
-                    version="auto",
+                    version=version,
                     timeout=PATIENCE,
                     max_pool_size=32,
                 )
             return self._api
 
+    def _looker(self) -> APIClient:
+        """For calls that change nothing."""
+        # Made on first use: the engine may be away when the process starts.
+        with self._lock:
+            if self._looks is None:
+                self._looks = APIClient(
+                    base_url=self.host,
+                    version="auto",
+                    timeout=GLANCE,
+                    max_pool_size=32,
+                )
+            return self._looks
+
     def _hurried(self, seconds: int) -> APIClient:
         """A client that gives up sooner, to be closed."""
-        version = self._client().api_version
+        version = self._looker().api_version
         return APIClient(base_url=self.host, version=version, timeout=seconds)
 
     def _cores(self) -> int:
@@ -240,7 +257,7 @@ class DockerEngine:
     def _inspect(self, container_id: str) -> Observed | None:
         node = self._name()
         with suppress(errors.Gone), spoken():
-            attrs = self._client().inspect_container(container_id)
+            attrs = self._looker().inspect_container(container_id)
             # On its way out, by somebody's "docker rm -f": as good as gone.
             if attrs["State"]["Status"] != "removing":
                 return translate.observed(attrs, node=node)
@@ -265,7 +282,7 @@ class DockerEngine:
         """The name of our network, made when missing. The lock keeps it to one."""
         name = names.network_name(self.installation)
         client = self._client_spoken()
-        with self._lock, spoken():
+        with self._joining, spoken():
             if self._has_network(client, name):
                 return name
             taken = _subnets(client)
@@ -302,7 +319,7 @@ class DockerEngine:
         )
 
     def _sockets(self, container_id: str) -> str:
-        client = self._client()
+        client = self._looker()
         attrs = client.inspect_container(container_id)
         if not attrs["State"]["Running"]:
             return ""

@@ -71,6 +71,14 @@ def unreachable(detail: str = "") -> base.EngineUnreachable:
     )
 
 
+def slow(seconds: float) -> base.EngineSlow:
+    """A call that the engine took and did not answer."""
+    return base.EngineSlow(
+        f"The Docker engine took a call and has not answered it for {seconds:.0f} s. "
+        "If that goes on, look at what it does with “docker ps” and the node’s disk."
+    )
+
+
 def build_failed(step: str, detail: str, tail: list[str]) -> base.BuildFailed:
     """A step of the Dockerfile failed; `step` is that line, as far as known."""
     code = re.search(r"returned a non-zero code: (\d+)", detail)

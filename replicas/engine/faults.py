@@ -47,7 +47,8 @@ class Fault:
     does: "fail" raises the error and does nothing; "hang" waits until the fault is
       taken away, then goes on, or raises after `seconds`; "lose" does what was asked
       for, then raises, as when the engine dies before it answers.
-    error: class of the EngineError that is raised; text: its sentence.
+    error: class of the EngineError that is raised, EngineSlow after a hang and
+      EngineUnreachable else; text: its sentence.
     about: strikes only calls whose arguments have this text in them, such as an
       endpoint's name; containers that were seen count by their name, too.
     nth: the first call that can be struck, 1 for the next. times: how many are struck,
@@ -57,7 +58,7 @@ class Fault:
 
     call: str
     does: Does = "fail"
-    error: str = "EngineUnreachable"
+    error: str = ""
     text: str = ""
     about: str = ""
     nth: int = 1
@@ -71,13 +72,14 @@ class Fault:
     def __post_init__(self) -> None:
         if self.does not in WAYS:
             raise ValueError(f"A fault does one of {', '.join(WAYS)}: {self.does}?")
-        if self.error not in error_classes():
+        if self.error and self.error not in error_classes():
             raise ValueError(f"There is no engine error named {self.error}.")
 
     def exception(self) -> base.EngineError:
-        kind = error_classes()[self.error]
-        if not self.text and kind is base.EngineUnreachable:
-            return errors.unreachable()
+        if not self.error and not self.text:
+            hung = self.does == "hang"
+            return errors.slow(self.seconds) if hung else errors.unreachable()
+        kind = error_classes()[self.error or "EngineUnreachable"]
         return kind(self.text or f"The engine said {self.error}, as a test wants it.")
 
     def strikes(self, seen: int, struck: int) -> bool:

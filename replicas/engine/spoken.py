@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,12 @@ import requests
 from docker.errors import APIError, DockerException
 
 from replicas.engine import errors
+
+
+def _waited(error: requests.exceptions.ReadTimeout) -> float:
+    """Seconds, from the words of the library that gave up; 0 when it does not say."""
+    found = re.search(r"read timeout=([\d.]+)", str(error))
+    return float(found[1]) if found else 0.0
 
 
 @contextmanager
@@ -22,5 +29,7 @@ def spoken(image: str = "") -> Iterator[None]:
         raise errors.translate(
             error.status_code or 0, str(said or error), image=image
         ) from error
+    except requests.exceptions.ReadTimeout as error:
+        raise errors.slow(_waited(error)) from error
     except (requests.exceptions.RequestException, DockerException, OSError) as error:
         raise errors.unreachable(str(error)) from error

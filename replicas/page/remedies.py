@@ -55,6 +55,8 @@ LABELS = {
     "GpuLost": "GPU lost",
     "GpuUnavailable": "GPU unavailable",
     "EngineUnreachable": "Docker is away",
+    "EngineSlow": "Docker is slow",
+    "ImageSlow": "Image too slow",
     "EngineRefused": "Docker refused",
     "SecretLost": "Secret missing",
 }

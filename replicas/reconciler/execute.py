@@ -11,9 +11,15 @@ from django.utils import timezone
 
 from endpoints import revisions
 from endpoints.steps import Reason
-from replicas import booking, doorbell, progress, services
+from replicas import booking, discovery, doorbell, progress, services
 from replicas.engine import get_engine
-from replicas.engine.base import EngineError, EngineUnreachable, GpuLost, Observed
+from replicas.engine.base import (
+    EngineError,
+    EngineSlow,
+    EngineUnreachable,
+    GpuLost,
+    Observed,
+)
 from replicas.logs import store
 from replicas.metrics import fleet
 from replicas.models import Gpu, Replica
@@ -79,12 +85,20 @@ def execute(action: Action, scene: Scene) -> Done:
             return Done(changed=revisions.stop(scene.revision, action.fallback, why))
         case Act():
             replica = scene.replicas[action.replica.id]
-            try:
-                return _VERBS[action.verb](replica, action.container)
-            except EngineUnreachable:
-                raise
-            except EngineError as error:
-                return _engine_said_no(replica, error)
+            return _act(replica, action)
+
+
+def _act(replica: Replica, action: Act) -> Done:
+    try:
+        return _VERBS[action.verb](replica, action.container)
+    except EngineUnreachable as error:
+        # What it cannot start while it answers others is this replica's trouble.
+        hangs = isinstance(error, EngineSlow) and action.verb == "launch"
+        if not hangs or not discovery.answers(get_engine()):
+            raise
+        return _engine_said_no(replica, error)
+    except EngineError as error:
+        return _engine_said_no(replica, error)
 
 
 def _engine_said_no(replica: Replica, error: EngineError) -> Done:
@@ -369,6 +383,7 @@ def _finish(replica: Replica, _: Observed | None) -> Done:
 _VERBS: dict[str, Callable[[Replica, Observed | None], Done]] = {
     "assign": _assign,
     "fetch": _fetch,
+    "fetch_timeout": lambda replica, _: Done(changed=failing.fetch_timed_out(replica)),
     "launch": lambda replica, _: Done(changed=launch.launch(replica)),
     "adopt": lambda replica, seen: Done(changed=launch.adopt(replica, seen)),
     "ready": _ready,

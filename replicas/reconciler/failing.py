@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -69,6 +70,19 @@ def timed_out(replica: Replica, tail: Sequence[str]) -> bool:
         tail=tail,
         what=spec.health_path or f"Port {spec.port}",
         ports=list(found),
+    )
+
+
+def fetch_timed_out(replica: Replica) -> bool:
+    """Its image has not come in time; what came so far the engine keeps."""
+    limit = duration(settings.ALIGHT_FETCH_SECONDS)
+    return fail(
+        replica,
+        Reason.IMAGE_FAILED,
+        f"It has not come within {limit}. It is tried again, and what came so far is "
+        "kept. See whether the node’s network or the registry is slow.",
+        trouble="ImageSlow",
+        verb="built" if replica.container.build else "pulled",
     )
 
 

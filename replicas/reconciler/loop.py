@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from django.conf import settings
@@ -41,6 +41,8 @@ _ENGINE_AGAIN = 2.0
 _INGRESS_AGAIN = 1.0
 # A start takes about five passes; far more means two actions undo each other.
 _MOST_PASSES = 40
+# No endpoint's number: the lock of who removes what belongs to none.
+_STRANGERS = 0
 
 
 def reconcile(endpoint_id: int) -> tuple[float | None, list[int]]:
@@ -57,11 +59,11 @@ def _reconcile(endpoint_id: int) -> tuple[float | None, list[int]]:
     lock.mark(endpoint_id)
     others: set[int] = set()
     while True:
-        with lock.held(endpoint_id) as ours:
-            if not ours:
+        with lock.held(endpoint_id) as hold:
+            if hold is None:
                 return None, sorted(others)
             seen = lock.marks(endpoint_id)
-            again = _passes(endpoint_id, others)
+            again = _passes(endpoint_id, others, hold)
         if lock.marks(endpoint_id) == seen:
             return again, sorted(others - {endpoint_id})
 
@@ -71,10 +73,11 @@ def limits() -> Limits:
         grace=timedelta(seconds=settings.ALIGHT_STOP_GRACE),
         drain=timedelta(seconds=settings.ALIGHT_DRAIN_SECONDS),
         shrink=timedelta(seconds=settings.ALIGHT_SHRINK_SECONDS),
+        fetch=timedelta(seconds=settings.ALIGHT_FETCH_SECONDS),
     )
 
 
-def _passes(endpoint_id: int, others: set[int]) -> float | None:
+def _passes(endpoint_id: int, others: set[int], hold: lock.Hold) -> float | None:
     known: Mapping[Owner, Observed] | None = None
     for _ in range(_MOST_PASSES):
         endpoint = (
@@ -85,10 +88,14 @@ def _passes(endpoint_id: int, others: set[int]) -> float | None:
         if endpoint is None:
             return None
         try:
-            changed, wait, known = _one_pass(endpoint, others, known)
-        except EngineUnreachable:
-            _engine_lost()
+            changed, wait, known = _one_pass(endpoint, others, known, hold)
+        except EngineUnreachable as error:
+            if not _engine_lost():
+                log.warning("%s has to wait: %s", endpoint.name, error)
             return _ENGINE_AGAIN
+        except lock.NotOurs:
+            log.warning("%s is another worker’s by now", endpoint.name)
+            return None
         except (IngressUnreachable, IngressFull) as error:
             log.warning("%s has no route: %s", endpoint.name, error)
             _write_observed(endpoint)
@@ -103,7 +110,10 @@ def _passes(endpoint_id: int, others: set[int]) -> float | None:
 
 
 def _one_pass(
-    endpoint: Endpoint, others: set[int], known: Mapping[Owner, Observed] | None
+    endpoint: Endpoint,
+    others: set[int],
+    known: Mapping[Owner, Observed] | None,
+    hold: lock.Hold,
 ) -> tuple[bool, float | None, Mapping[Owner, Observed] | None]:
     """Observe, plan, execute once.
 
@@ -117,6 +127,8 @@ def _one_pass(
     todo = plan(scene.snapshot, now, limits())
     changed, routed = False, True
     for action in todo.actions:
+        # Whoever froze and comes back has planned for a world that was.
+        hold.check()
         about = action.replica.id if isinstance(action, Act) else 0
         with trail.about(replica=about):
             done = execute(action, scene)
@@ -184,7 +196,15 @@ def _write_observed(endpoint: Endpoint) -> None:
         setattr(endpoint, name, value)
 
 
-def _engine_lost() -> None:
+def _engine_lost() -> bool:
+    """Whether it is the engine that does not answer, and not one call of it."""
+    if discovery.answers(get_engine()):
+        return False
+    _tell_lost()
+    return True
+
+
+def _tell_lost() -> None:
     if discovery.engine_lost():
         log.warning("The engine does not answer; it is asked again and again")
         tell_everyone()
@@ -200,29 +220,52 @@ def tell_everyone() -> None:
 # --- the sweep -----------------------------------------------------------------
 
 
-def sweep() -> list[int]:
+def sweep(call: Callable[[int], object] | None = None) -> list[int]:
     """Look at everything once, cheaply. Returns endpoints that want a pass.
 
-    Also removes our containers that no endpoint knows, and makes the ingress match.
-    Raises EngineUnreachable after the ingress was seen to.
+    call: told each of them as soon as they are known. After that it removes our
+    containers that no endpoint knows, which may take its time. It also makes the
+    ingress match. Raises EngineUnreachable after the ingress was seen to.
     """
     try:
         get_ingress().sync(routing.all_routes)
     except (IngressUnreachable, IngressFull) as error:
         log.warning("The ingress does not match: %s", error)
     try:
-        node = discovery.refresh(get_engine())
-        if discovery.engine_found():
-            log.warning("The engine answers again")
-            tell_everyone()
-        found = get_engine().observe({names.INSTALLATION: settings.ALIGHT_INSTALLATION})
+        discovery.refresh(get_engine())
     except EngineUnreachable:
-        _engine_lost()
+        _tell_lost()
         raise
-    log.debug("sweep on %s: %s containers", node, len(found))
+    except EngineError as error:
+        log.warning("The engine does not say what it is: %s", error)
+    if discovery.engine_found():
+        log.warning("The engine answers again")
+        tell_everyone()
     endpoints = list(Endpoint.objects.select_related("tier"))
+    found, due = _looked_at(endpoints)
+    log.debug("sweep: %s containers", len(found))
+    if call is not None:
+        for endpoint_id in due:
+            call(endpoint_id)
     _remove_strangers(found, {endpoint.name for endpoint in endpoints})
-    return _unsettled(endpoints, found)
+    return due
+
+
+def _looked_at(endpoints: list[Endpoint]) -> tuple[list[Observed], list[int]]:
+    """All containers, and the endpoints that want a pass.
+
+    An engine that answers, but says nothing about one of them, keeps only that one
+    waiting: then every endpoint looks after its own.
+    """
+    mine = {names.INSTALLATION: settings.ALIGHT_INSTALLATION}
+    try:
+        found = get_engine().observe(mine)
+    except EngineError as error:
+        if isinstance(error, EngineUnreachable) and _engine_lost():
+            raise
+        log.warning("The engine does not tell about all containers: %s", error)
+        return [], [endpoint.pk for endpoint in endpoints]
+    return found, _unsettled(endpoints, found)
 
 
 def look_for_gpus() -> list[int]:
@@ -255,8 +298,6 @@ def _unsettled(endpoints: list[Endpoint], found: list[Observed]) -> list[int]:
         owned = by_owner(containers.get(endpoint.name, []))
         try:
             todo = _glance(endpoint, serving[endpoint.pk], rows, owned)
-        except EngineUnreachable:
-            raise
         except EngineError:
             due.append(endpoint.pk)  # its own pass says what is wrong
             continue
@@ -307,12 +348,17 @@ def strangers(found: list[Observed], known: set[str]) -> list[Observed]:
 
 
 def _remove_strangers(found: list[Observed], known: set[str]) -> None:
-    for container in strangers(found, known):
+    """One sweep at a time: others need not wait for the same container."""
+    with lock.held(_STRANGERS) as hold:
+        if hold is not None:
+            _remove_each(strangers(found, known))
+
+
+def _remove_each(containers: list[Observed]) -> None:
+    for container in containers:
         log.warning("removing %s: its endpoint is gone", container.name)
         try:
             get_engine().remove(container.id)
-        except EngineUnreachable:
-            raise
         except EngineError as error:
             # The others are looked at all the same; this one at the next sweep.
             log.warning("%s could not be removed: %s", container.name, error)

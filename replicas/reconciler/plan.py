@@ -33,6 +33,8 @@ PASSING = frozenset(
         "DiskFull",
         "ContainerGone",
         "EngineUnreachable",
+        "EngineSlow",
+        "ImageSlow",
         "GpuLost",
     }
 )
@@ -83,6 +85,7 @@ class StopRollout:
 Verb = Literal[
     "assign",  # book hardware, or take a place in line
     "fetch",  # get the image
+    "fetch_timeout",  # the image has not come in time
     "launch",  # create and start the container
     "adopt",  # a container of ours runs and the row does not know it yet
     "ready",  # it answered: let traffic in
@@ -131,12 +134,13 @@ class Limits:
     """How long things may take.
 
     drain: for open requests of a replica that has to go now. shrink: the same where
-    only fewer are needed, and nobody waits for its end.
+    only fewer are needed, and nobody waits for its end. fetch: for an image to come.
     """
 
     grace: timedelta
     drain: timedelta
     shrink: timedelta
+    fetch: timedelta = timedelta(hours=6)
 
 
 def plan(world: Snapshot, now: datetime, limits: Limits) -> Plan:
@@ -176,10 +180,16 @@ def _assigned(
 
 
 def _pulling(
-    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
+    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, li: Limits, p: Plan
 ) -> Verb | None:
     # The runner pulls; it calls when it is done or has failed.
-    return "launch" if r.revision in w.images else None
+    if r.revision in w.images:
+        return "launch"
+    deadline = due(r.since, li.fetch, now)
+    if now >= deadline:
+        return "fetch_timeout"
+    p.look_at(deadline)
+    return None
 
 
 def _starting(
@@ -196,7 +206,7 @@ def _starting(
     if r.answered_at is not None:
         return "ready"
     begun = told(r.started_at, r.since, now)
-    deadline = begun + timedelta(seconds=w.wish.start_timeout)
+    deadline = due(begun, timedelta(seconds=w.wish.start_timeout), now)
     if now >= deadline:
         return "timeout"
     p.look_at(deadline)
@@ -300,9 +310,10 @@ def _was_read(
 ) -> bool:
     if c.created or owner in w.logs_done:
         return True
-    if now >= ended + LOG_GRACE:
+    limit = due(ended, LOG_GRACE, now)
+    if now >= limit:
         return True
-    p.look_at(min(ended + LOG_GRACE, now + timedelta(seconds=1)))
+    p.look_at(min(limit, now + timedelta(seconds=1)))
     return False
 
 

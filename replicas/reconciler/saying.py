@@ -16,6 +16,7 @@ from replicas.reconciler.plan import (
 _VERBS: dict[Verb, str] = {
     "assign": "book hardware for {}, or keep its place in line",
     "fetch": "get the image for {}",
+    "fetch_timeout": "give up the image of {}, which has not come in time",
     "launch": "create and start the container of {}",
     "adopt": "take over the container of {}, which runs already",
     "ready": "let requests in at {}, which has answered",

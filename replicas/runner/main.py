@@ -22,6 +22,7 @@ from replicas.runner.isolating import Isolator
 from replicas.runner.metering import Meter
 from replicas.runner.probing import Prober
 from replicas.runner.scaling import Autoscaler
+from replicas.runner.sweeping import Sweeper
 from replicas.runner.threads import in_slow_thread
 from replicas.runner.volumes import VolumeKeeper
 from replicas.runner.watching import Watcher
@@ -58,6 +59,7 @@ class Runner:
             keeper,
             Deliverer(),
             Door(streams, keeper),
+            Sweeper(),
         ]
         try:
             async with asyncio.TaskGroup() as group:

@@ -14,6 +14,9 @@ class Mean:
         self._sum = 0.0
 
     def record(self, at: float, value: float) -> None:
+        while self._seen and self._seen[-1][0] > at:
+            # The clock was set back: when that was cannot be told any more.
+            self._sum -= self._seen.pop()[1]
         self._seen.append((at, value))
         self._sum += value
         while self._seen[0][0] <= at - self._span:
@@ -48,7 +51,7 @@ class Most:
         self._seen: deque[tuple[float, int]] = deque()
 
     def record(self, at: float, value: int) -> None:
-        while self._seen and self._seen[-1][1] <= value:
+        while self._seen and (self._seen[-1][1] <= value or self._seen[-1][0] > at):
             self._seen.pop()
         self._seen.append((at, value))
 

@@ -19,9 +19,12 @@ from replicas.states import ReplicaState as S
 
 
 class House:
-    def __init__(self, monkeypatch):
+    def __init__(self, monkeypatch, before=None):
+        """before: puts another engine before the fake one."""
         self.world = World()
         self.engine = FakeEngine(self.world)
+        if before is not None:
+            self.engine = before(self.engine)
         self.ingress = FakeIngress()
         for name, fake in (
             ("replicas.reconciler.observe.get_engine", self.engine),
@@ -29,6 +32,7 @@ class House:
             ("replicas.reconciler.launch.get_engine", self.engine),
             ("replicas.reconciler.loop.get_engine", self.engine),
             ("replicas.ports.get_engine", self.engine),
+            ("replicas.runner.volumes.get_engine", self.engine),
         ):
             monkeypatch.setattr(name, lambda fake=fake: fake)
         for name in ("observe", "launch", "loop"):
