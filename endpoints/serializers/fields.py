@@ -106,8 +106,9 @@ class MomentField(serializers.DateTimeField):
     """A time that is sent."""
 
     def __init__(self, **kwargs: Any) -> None:
-        messages = {"invalid": WHEN, "date": WHEN, "null": WHEN}
-        super().__init__(error_messages=messages, **kwargs)
+        super().__init__(
+            error_messages={"invalid": WHEN, "date": WHEN, "null": WHEN}, **kwargs
+        )
 
 
 # What other services' clients call the same hardware.
