@@ -433,11 +433,13 @@ def _fit_count(w: Snapshot, back: frozenset[int], p: Plan) -> None:
 
 
 def _given_up(r: ReplicaFacts, w: Snapshot) -> bool:
-    """It failed, and nobody waits for its revision any more: it would be tried again
-    and again where it serves nobody, and its endpoint would be called failed."""
+    """It failed, and somebody asked for a fresh one in its stead or nobody waits for
+    its revision any more: it would be tried again and again where it serves nobody, and
+    its endpoint would be called failed."""
     wish = w.wish
     waits = r.revision == wish.fallback and not wish.settled
-    return r.state is S.FAILED and r.revision != wish.revision and not waits
+    over = r.retire or (r.revision != wish.revision and not waits)
+    return r.state is S.FAILED and over
 
 
 def _runs_in_full(fresh: list[ReplicaFacts], w: Snapshot) -> bool:

@@ -684,6 +684,13 @@ def test_what_never_ran_and_fails_makes_room_for_its_successor():
     assert ask(snapshot) == [("retire", 1)]
 
 
+def test_one_that_failed_goes_at_once_when_a_fresh_one_is_asked_for():
+    """There is nothing to keep until its successor is ready, which may never be."""
+    failing = [replica(S.FAILED, id=n, retire=True, retry_at=ago(-9)) for n in (1, 2)]
+    acts = [("retire", 1), ("retire", 2), "add 3", "add 4"]
+    assert ask(world(*failing, wanted=2)) == acts
+
+
 def test_a_stopped_rollout_ends_what_it_brought():
     """The wish is revision 1 again, as far as the planner is told."""
     broken = replica(S.FAILED, id=2, revision=2, retry_at=ago(-9))
