@@ -21,19 +21,18 @@ class Agreement(Check):
             yield "is still being deleted"
             return
         replicas = world.of(endpoint)
-        # A change whose new replica stands in line leaves the old ones in service.
         newest = max((replica.revision for replica in replicas), default=0)
-        coming = [r for r in replicas if r.revision == newest and r.state == "waiting"]
-        spare = len(coming) if len({r.revision for r in replicas}) > 1 else 0
+        stale = [r for r in replicas if r.retire or r.revision != newest]
+        # One that stands in line in place of others leaves them in service.
+        coming = [r for r in replicas if r not in stale and r.state == "waiting"]
+        spare = len(coming) if stale else 0
         if not endpoint.wanted <= len(replicas) <= endpoint.wanted + spare:
             yield f"has {len(replicas)} replicas in place of {endpoint.wanted}"
+        if stale and not coming:
+            yield f"{len(stale)} replicas are still to be replaced"
         for replica in replicas:
             if not rests(replica, world.now):
                 yield f"replica {replica.number} is {replica.state}"
-            if replica.retire:
-                yield f"replica {replica.number} is still to be replaced"
-        if len({replica.revision for replica in replicas}) > 1 and not coming:
-            yield "has replicas of two revisions"
         ready = sum(replica.state == "ready" for replica in replicas)
         if endpoint.ready_count != ready:
             yield f"says that {endpoint.ready_count} are ready, but {ready} are"
