@@ -1,6 +1,6 @@
 # make up · make down · make test: everything else is for those who change Alight.
 # Settings are environment variables or words after make: make up ALIGHT_PORT=8090
-.PHONY: help up down status doctor backup restore test chaos check lock bench token images
+.PHONY: help up down restart status doctor backup restore service service-off test chaos check lock bench token images
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell sh launcher/find-python)
@@ -11,10 +11,12 @@ help:
 	@echo "make up [DETACH=1]    install what is missing and start"
 	@echo "make down             stop what make up started; replicas keep running"
 	@echo "make down REPLICAS=1  … and stop the replicas"
+	@echo "make restart          take over new code; endpoints' connections stay open"
 	@echo "make status           what runs and what it uses"
 	@echo "make doctor           what is wrong, and how to mend it"
 	@echo "make backup [TO=FILE] everything in one file; VOLUMES=1 their files, too"
 	@echo "make restore FROM=FILE  and back; REPLACE=1 in place of what is there"
+	@echo "make service          start it with the machine (systemd); service-off undoes it"
 	@echo "make token NAME=ci    a bearer token for the API"
 	@echo "make images           the base image, on a machine without a registry too"
 	@echo "make test [ARGS=…]    set up and run every check and test"
@@ -29,6 +31,9 @@ up:
 down:
 	@$(RUN) down
 
+restart:
+	@$(RUN) restart
+
 status:
 	@$(RUN) status || true
 
@@ -40,6 +45,12 @@ backup:
 
 restore:
 	@$(RUN) restore
+
+service:
+	@$(RUN) service
+
+service-off:
+	@$(RUN) service-off
 
 images:
 	@$(RUN) images

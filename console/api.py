@@ -10,30 +10,26 @@ from __future__ import annotations
 import json
 import logging
 import math
-import shutil
 from typing import IO, Any
 
-from django.conf import settings
 from django.core.exceptions import (
     BadRequest,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import OperationalError
 from django.http import Http404
 from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
+from console import space
 from endpoints import trail
 
 log = logging.getLogger(__name__)
 
 BODY_MAX = 1_000_000
-# With fewer bytes than this free a database error is about space.
-_LEAST_DISK = 1_000_000
 
 
 class TooLarge(exceptions.APIException):
@@ -124,16 +120,11 @@ def _refusal(error: Exception) -> exceptions.APIException | None:
         return exceptions.PermissionDenied()
     if isinstance(error, RequestDataTooBig):
         return TooLarge()
-    # SQLite says "disk I/O error" as well, according to what it was about to write.
-    if isinstance(error, OperationalError) and _free() < _LEAST_DISK:
+    if space.is_full(error):
         return NoSpace()
     if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError):
         return exceptions.ParseError("The request could not be read.")
     return None
-
-
-def _free() -> int:
-    return shutil.disk_usage(settings.ALIGHT_HOME).free
 
 
 def _worded(refusal: exceptions.APIException, context: dict[str, Any]) -> str:

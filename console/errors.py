@@ -10,10 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from console import space
 from endpoints import trail
 
 log = logging.getLogger(__name__)
 
+FULL = "The console’s disk is full"
 _BARE = (
     "<!doctype html><title>The console hit a problem</title>"
     "<h1>The console hit a problem</h1><p>Your endpoints keep running; only this "
@@ -67,9 +69,11 @@ def broken(request: HttpRequest) -> HttpResponse:
     reference = trail.now().request or trail.new_request()
     # Django calls this while it handles the exception.
     failed = sys.exc_info()
+    full = space.is_full(failed[1])
     log.error("Reference %s: %s failed", reference, request.path, exc_info=failed)
     context = {
-        "title": "The console hit a problem",
+        "title": FULL if full else "The console hit a problem",
+        "full": full,
         "reference": reference,
         "path": request.get_full_path() if request.method == "GET" else request.path,
         "bubbles": ["ready", "failed", "ready"],
@@ -81,4 +85,4 @@ def broken(request: HttpRequest) -> HttpResponse:
         # What failed may be the frame that this page shares with all others.
         log.exception("Reference %s: its page failed too", reference)
         page = _BARE.format(reference=reference)
-    return HttpResponse(page, status=500)
+    return HttpResponse(page, status=507 if full else 500)

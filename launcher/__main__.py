@@ -1,5 +1,4 @@
-"""python3 -m launcher up | down | status | doctor | backup | restore | images
-| test | bench"""
+"""python3 -m launcher VERB: launcher/run.py has them all."""
 
 import errno
 import os

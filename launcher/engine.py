@@ -104,16 +104,23 @@ def _start_with_systemd(config: Config) -> None:
             )
 
 
-def _start_ourselves(config: Config) -> None:
+def dockerd_command() -> list[str]:
+    """How we start it; empty where there is none to start, or we are not root."""
     binary = program("dockerd")
     if not binary or os.geteuid() != 0:
+        return []
+    return [binary, *live_restore(Path("/etc/docker/daemon.json"))]
+
+
+def _start_ourselves(config: Config) -> None:
+    command = dockerd_command()
+    if not command:
         raise LaunchError(
             f"No Docker engine answers at {config.docker_host}.",
             "Start it: sudo systemctl start docker (or, without systemd, run dockerd "
             "as root), then run this again.",
         )
     log = config.logs / "dockerd.log"
-    command = [binary, *live_restore(Path("/etc/docker/daemon.json"))]
     with step("Starting the Docker engine (dockerd)") as line, log.open("ab") as out:
         process = subprocess.Popen(
             command,

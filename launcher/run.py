@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from launcher import base_images, suite
 from launcher.config import Config, make_folders, read_config
@@ -11,43 +11,50 @@ from launcher.engine import ensure_engine
 from launcher.errors import LaunchError
 from launcher.keeping.backup import backup
 from launcher.keeping.restore import restore
+from launcher.restart import restart
 from launcher.status import status
+from launcher.unit import service_off, service_on
 from launcher.up import up
 
-USAGE = (
-    "usage: python3 -m launcher up|down|status|doctor|backup|restore|images|test|bench"
-)
+Words = Sequence[str]
+Environ = Mapping[str, str]
+
+VERBS: dict[str, Callable[[Config, Words, Environ], int]] = {
+    "up": lambda config, _, env: up(config, detach=is_set(env, "DETACH")),
+    "down": lambda config, _, env: down(config, replicas=is_set(env, "REPLICAS")),
+    "restart": lambda config, *_: restart(config),
+    "status": lambda config, words, _: status(config, as_json="--json" in words),
+    "doctor": lambda config, words, _: manage(config, *words),
+    "backup": lambda config, _, env: backup(
+        config, env.get("TO", ""), volumes=is_set(env, "VOLUMES")
+    ),
+    "restore": lambda config, _, env: restore(
+        config, env.get("FROM", ""), replace=is_set(env, "REPLACE")
+    ),
+    "service": lambda config, _, env: service_on(config, env),
+    "service-off": lambda config, *_: service_off(config),
+    "images": lambda config, *_: images(config),
+    "test": lambda config, words, _: suite.run(config, "test", list(words[1:])),
+    "bench": lambda config, words, _: suite.run(config, "bench", list(words[1:])),
+}
 
 
-def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
-    verb = words[0] if words else ""
+def main(words: Words, environ: Environ) -> int:
+    verb = VERBS.get(words[0]) if words else None
+    if verb is None:
+        print(f"usage: python3 -m launcher {'|'.join(VERBS)}", file=sys.stderr)
+        return 2
     try:
-        config = read_config(environ)
-        if verb == "up":
-            return up(config, detach=is_set(environ, "DETACH"))
-        if verb == "down":
-            return down(config, replicas=is_set(environ, "REPLICAS"))
-        if verb == "status":
-            return status(config, as_json="--json" in words)
-        if verb == "doctor":
-            return manage(config, *words)
-        if verb == "backup":
-            to, volumes = environ.get("TO", ""), is_set(environ, "VOLUMES")
-            return backup(config, to, volumes=volumes)
-        if verb == "restore":
-            source, replace = environ.get("FROM", ""), is_set(environ, "REPLACE")
-            return restore(config, source, replace=replace)
-        if verb == "images":
-            make_folders(config)
-            ensure_engine(config)
-            return base_images.ensure(config, asked=True)
-        if verb in {"test", "bench"}:
-            return suite.run(config, verb, list(words[1:]))
+        return verb(read_config(environ), words, environ)
     except LaunchError as error:
         print(f"\n{error}", file=sys.stderr, flush=True)
         return 1
-    print(USAGE, file=sys.stderr)
-    return 2
+
+
+def images(config: Config) -> int:
+    make_folders(config)
+    ensure_engine(config)
+    return base_images.ensure(config, asked=True)
 
 
 def manage(config: Config, *words: str) -> int:

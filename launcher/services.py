@@ -21,7 +21,8 @@ class Service:
     ready: asked until it is true. first: whether the next ones need it ready.
     before: commands that must succeed before a start; before_again: those that come
     before these from the second restart in a row on. stop_seconds: how long it may
-    take to end once asked.
+    take to end once asked. before_restart: what `make restart` runs first, for code
+    that changed. stays: people's connections go through it, so it is left alone then.
     """
 
     name: str
@@ -30,8 +31,10 @@ class Service:
     stop_seconds: float
     ready: Callable[[], bool] | None = None
     first: bool = False
+    stays: bool = False
     before: tuple[tuple[str, ...], ...] = ()
     before_again: tuple[tuple[str, ...], ...] = ()
+    before_restart: tuple[tuple[str, ...], ...] = ()
     # A socket file that a killed process leaves behind.
     leftovers: tuple[Path, ...] = field(default=())
 
@@ -100,6 +103,7 @@ def haproxy(config: Config) -> Service:
         stop_seconds=5,
         ready=lambda: listens(config.bind[0], config.port),
         first=True,
+        stays=True,
         before=((binary, "-c", "-q", "-f", cfg),),
         # One that ends comes back at once with the files as they are, which hold its
         # last state. After a longer absence they may name what is somebody else's.
@@ -139,6 +143,7 @@ def web(config: Config) -> Service:
         ),
         stop_seconds=12,
         ready=lambda: is_healthy(config),
+        before_restart=((str(config.python), "manage.py", "prepare", "--running"),),
         leftovers=(path,),
     )
 

@@ -1,6 +1,7 @@
 """make status: what runs and what it uses."""
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 
 from launcher import isolation, processes
@@ -8,6 +9,7 @@ from launcher.config import Config
 from launcher.down import SERVICES
 from launcher.engine import Answer, ping
 from launcher.show import say, span
+from launcher.up import LEAST_DISK
 
 NAMES = ("supervisor", *SERVICES, "dockerd")
 
@@ -42,9 +44,23 @@ def status(config: Config, *, as_json: bool = False) -> int:
         say(f"{'in all':12}{'':>8}{total / 1e6:>7.0f} MB  (without dockerd)")
         if note := isolation.noted(config):
             say(note["text"])
+        if text := too_full(config):
+            say(text)
         if (answer := ping(config.docker_host)) is not Answer.YES:
             say(in_words(answer, config.docker_host))
     return 0 if any(row.name == "supervisor" for row in rows) else 3
+
+
+def too_full(config: Config) -> str:
+    """What is wrong with the disk of state, and what to do; "" when there is room."""
+    free = shutil.disk_usage(config.home).free
+    if free >= LEAST_DISK:
+        return ""
+    return (
+        f"The disk of {config.home} is full: {free >> 20} MB left. Endpoints go on; "
+        "nothing can be changed until there is room. Free some space: the console "
+        "goes on by itself then. See: make doctor"
+    )
 
 
 def in_words(answer: Answer, host: str) -> str:

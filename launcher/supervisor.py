@@ -20,6 +20,7 @@ from types import FrameType
 from launcher import processes
 from launcher.config import Config
 from launcher.errors import LaunchError, last_lines
+from launcher.own_engine import OwnEngine
 from launcher.services import Service
 from launcher.show import span
 
@@ -51,11 +52,19 @@ class Child:
 class Supervisor:
     """Runs in one thread; `run` returns when it was told to stop."""
 
-    def __init__(self, config: Config, services: list[Service], say: Say) -> None:
+    def __init__(
+        self,
+        config: Config,
+        services: list[Service],
+        say: Say,
+        engine: OwnEngine | None = None,
+    ) -> None:
         self.config = config
         self.say = say
+        self.engine = engine or OwnEngine(config, say)
         self.children = [Child(service) for service in services]
         self.stopping = False
+        self.restarting = False
         self.wakeup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     # --- the whole life ------------------------------------------------------
@@ -83,9 +92,14 @@ class Supervisor:
     def watch(self) -> None:
         """Restart what dies until a signal says to stop."""
         while not self.stopping:
+            if self.restarting:
+                self._restart()
             self._collect()
-            wait = self._start_due(time.monotonic())
-            select.select([self.wakeup], [], [], wait)
+            now = time.monotonic()
+            due = (self._start_due(now), self.engine.tend(now))
+            waits = [wait for wait in due if wait is not None]
+            handles = [self.wakeup, *self.engine.handles()]
+            select.select(handles, [], [], min(waits, default=None))
             self._drain_wakeups()
 
     def stop(self) -> None:
@@ -141,6 +155,27 @@ class Supervisor:
                 ) from error
         child.began, child.again = time.monotonic(), None
         processes.record(config.pids, service.name, child.process.pid)
+
+    def _restart(self) -> None:
+        """Everything but what people's connections go through, from the code as it is
+        now. What does not start is tried again, like one that ended."""
+        self.restarting = False
+        self.say("Starting anew, as asked.")
+        others = [child for child in self.children if not child.service.stays]
+        for child in reversed(others):
+            self._stop(child)
+        for child in others:
+            child.deaths = 0
+            try:
+                for command in child.service.before_restart:
+                    log = log_of(self.config, child.service.name)
+                    self._run_before(child.service, command, log)
+                self._spawn(child)
+                if child.service.first:
+                    self._wait_until_ready(child)
+            except LaunchError as error:
+                child.deaths = 1
+                self._wait_to_start(child, f"did not start: {error.what}")
 
     def _run_before(
         self, service: Service, command: tuple[str, ...], log: Path
@@ -225,9 +260,13 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._asked_to_stop)
+        signal.signal(signal.SIGUSR1, self._asked_to_restart)
 
     def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
+
+    def _asked_to_restart(self, number: int, frame: FrameType | None) -> None:
+        self.restarting = True
 
     def _drain_wakeups(self) -> None:
         try:

@@ -181,7 +181,7 @@ def running_file(config: Config) -> Path:
 
 
 def _note_running(config: Config) -> None:
-    running_file(config).write_text(json.dumps({"url": config.url}))
+    running_file(config).write_text(json.dumps({"url": config.url, "restarts": True}))
 
 
 def say_where(config: Config, sign_in: str, begun: float) -> None:

@@ -56,6 +56,12 @@ class OwnEngine:
         """kill -9; its containers run on below their shims."""
         self._end(signal.SIGKILL)
 
+    def lose_power(self):
+        """All of it ends at once, containers too, and nothing is tidied up."""
+        self.crash()
+        for pid in self._left():
+            _root("kill", "-9", str(pid), check=False)
+
     def destroy(self):
         self._end(signal.SIGTERM)
         for pid in self._left():
@@ -110,9 +116,10 @@ class OwnEngine:
 
     # --- how ------------------------------------------------------------------
 
-    def _start(self, options):
+    def command(self, *options):
+        """How it is started."""
         home = self.home
-        command = [
+        return [
             *as_root("sudo dockerd"),
             # Named here: sudo hands on a path of its own.
             *("env", f"PATH={self.path}"),
@@ -128,10 +135,13 @@ class OwnEngine:
             "--ip-masq=false",
             *options,
         ]
+
+    def _start(self, options):
+        home = self.home
         (home / "none.json").write_text("{}")
         with (home / "log").open("ab") as log:
             started = subprocess.Popen(
-                command,
+                self.command(*options),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -12,7 +12,7 @@ from django.test import Client
 from rest_framework.exceptions import ValidationError
 from rest_framework.test import APIClient, APIRequestFactory
 
-from console import api
+from console import space
 from console.api import explain
 from endpoints.keys import make_token, revoke
 from endpoints.models import Endpoint
@@ -361,7 +361,7 @@ def test_no_kind_of_body_breaks_it(alice, kind):
 
 def test_a_full_disk_is_named(monkeypatch, rf):
     error = OperationalError("disk I/O error")
-    monkeypatch.setattr(api, "_free", lambda: 0)
+    monkeypatch.setattr(space, "free", lambda: 0)
     answer = explain(error, {"request": rf.get("/v1/endpoints")})
     assert answer.status_code == 507
     assert answer.data["error"]["code"] == "disk_full"
@@ -369,7 +369,7 @@ def test_a_full_disk_is_named(monkeypatch, rf):
 
 
 def test_a_database_error_with_room_on_the_disk_is_our_fault(monkeypatch, rf):
-    monkeypatch.setattr(api, "_free", lambda: 10**9)
+    monkeypatch.setattr(space, "free", lambda: 10**9)
     error = OperationalError("disk I/O error")
     answer = explain(error, {"request": rf.get("/v1/endpoints")})
     assert answer.status_code == 500

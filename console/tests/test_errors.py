@@ -7,6 +7,7 @@ import re
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.test import Client, RequestFactory
 
 from console import errors
@@ -67,6 +68,18 @@ def test_our_own_fault_has_a_reference_that_is_logged(caplog):
     assert 'href="/templates/?q=x"' in page
     assert f"Reference {reference}: /templates/ failed" in caplog.text
     assert "the reason" in caplog.text
+
+
+def test_a_full_disk_is_named(monkeypatch):
+    monkeypatch.setattr(errors.space, "free", lambda: 0)
+    try:
+        raise OperationalError("disk I/O error")
+    except OperationalError:
+        answer = errors.broken(RequestFactory().get("/templates/"))
+    page = answer.content.decode()
+    assert answer.status_code == 507
+    assert "The console’s disk is full" in page
+    assert "it goes on by itself then" in page
 
 
 @pytest.mark.django_db

@@ -1,5 +1,6 @@
 """Alight broken on purpose: what pages say while it lasts, and how it mends."""
 
+import json
 import os
 import re
 import shutil
@@ -216,3 +217,38 @@ def test_nothing_is_lost_with_valkey_and_its_data(page, broken, own_engine, read
     own_engine.docker("kill", before[0])
     expect(bubble(page)).to_have_attribute("data-state", "failed")
     expect(bubble(page)).to_have_attribute("data-state", "ready", timeout=NEXT_ATTEMPT)
+
+
+def test_a_machine_that_lost_power(page, broken, own_engine, api):
+    """The last of this file: everything of console and engine is killed at once."""
+    keep = (
+        "test -f /data/first || cp /proc/sys/kernel/random/uuid /data/first; "
+        "exec httpd -f -p 8080 -h /data"
+    )
+    api.create(
+        "mains",
+        "alight-test/own:1",
+        8080,
+        visibility="public",
+        command=["sh", "-c", keep],
+        volumes_experimental=[{"name": "files", "path": "", "mount": "/data"}],
+    )
+    seen = json.loads(api.wait_for("mains", "ReplicaRunning"))["id"]
+    first = file_of(broken, "mains")
+    for name in ("supervisor", "beat", "worker", "web", "haproxy", "valkey"):
+        kill(broken, name)
+    own_engine.lose_power()
+
+    own_engine.start("--live-restore")
+    assert "left over" not in broken.launch("up", "DETACH=1")
+    api.wait_for("mains", "ReplicaRunning", after=seen)
+    assert file_of(broken, "mains") == first
+    assert len([n for n in own_engine.containers() if "-mains-" in n]) == 1
+    api.delete("mains")
+
+
+def file_of(console, name):
+    """What the first start of the replica left on its volume."""
+    host = {"Host": f"{name}.localhost:{console.port}"}
+    url = f"http://127.0.0.1:{console.port}/first"
+    return requests.get(url, headers=host, timeout=30).text

@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 
 class Command(BaseCommand):
@@ -13,8 +13,18 @@ class Command(BaseCommand):
         "user admin. Only how to sign in goes to standard output."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--running",
+            action="store_true",
+            help="leave the files of an ingress that runs alone: they are its state",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
-        for name in ("migrate", "collectstatic", "load_catalogue", "write_ingress"):
+        steps = ["migrate", "collectstatic", "load_catalogue"]
+        if not options["running"]:
+            steps.append("write_ingress")
+        for name in steps:
             sys.stderr.write(f"{name}\n")
             call_command(name, **QUIET.get(name, {}), stdout=self.stderr)
         call_command("ensure_admin", stdout=self.stdout)
