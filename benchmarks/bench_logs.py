@@ -1,6 +1,7 @@
 """Logs through the whole house, beside `docker logs -f`, in one run.
 
     .venv/bin/python benchmarks/bench_logs.py [--rate 30000] [--seconds 15]
+        [--only join]
 
 Makes its own tiny image, containers and Valkey. Prints one JSON object:
 
@@ -282,32 +283,36 @@ def spread(milliseconds: list[float]) -> dict[str, object]:
     }
 
 
-def measure(engine, image, rate: int, seconds: int) -> dict[str, object]:
+def measure(engine, image, asked: argparse.Namespace) -> dict[str, object]:
+    rate, seconds = asked.rate, asked.seconds
     each = rate // CONTAINERS // 10
     paced = PACED.format(ticks=seconds * 10, each=each, padding=PADDING)
     unpaced = UNPACED.format(lines=rate * seconds // CONTAINERS, padding=PADDING)
-    return {
-        "sustained": [asyncio.run(followed(engine, image, paced, 100))],
-        "capacity": [
+    parts = {
+        "sustained": lambda: [asyncio.run(followed(engine, image, paced, 100))],
+        "capacity": lambda: [
             asyncio.run(followed(engine, image, unpaced, 200)),
             docker_logs(engine, image, unpaced, 300),
         ],
-        "latency": asyncio.run(latency(engine, image, 300)),
-        "join": asyncio.run(join(engine, image, 20)),
+        "latency": lambda: asyncio.run(latency(engine, image, 300)),
+        "join": lambda: asyncio.run(join(engine, image, 20)),
     }
+    return {name: part() for name, part in parts.items() if name in asked.only}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=int, default=30_000)
     parser.add_argument("--seconds", type=int, default=15)
+    every = ("sustained", "capacity", "latency", "join")
+    parser.add_argument("--only", nargs="+", default=every)
     given = parser.parse_args()
     engine = DockerEngine()
     try:
         image = tiny.ensure(engine._client())
         with valkey():
             call_command("migrate", verbosity=0)
-            results = measure(engine, image, given.rate, given.seconds)
+            results = measure(engine, image, given)
     finally:
         for seen in engine.observe({names.INSTALLATION: engine.installation}):
             engine.remove(seen.id)

@@ -131,7 +131,12 @@ class Hub:
                 await asyncio.sleep(1)
                 await self._join()
                 continue
-            self._tell(await self._layer.receive(self._channel))
+            try:
+                self._tell(await self._layer.receive(self._channel))
+            except Exception:
+                # The next check finds what this was about.
+                log.exception("News could not be heard")
+                await asyncio.sleep(1)
 
     def _tell(self, news: News) -> None:
         topic, seq = news["topic"], news["seq"]

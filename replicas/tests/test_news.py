@@ -6,9 +6,10 @@ import pytest
 
 from endpoints import live
 from replicas.consumers import endpoint as page_module
+from replicas.consumers import live as pages
 from replicas.models import Replica
 from replicas.news import RUN, hub
-from replicas.news.hub import Hub
+from replicas.news.hub import Heard, Hub
 from replicas.news.pictures import Sharing
 from replicas.tests import sockets
 from replicas.tests.sockets import news, update
@@ -122,6 +123,20 @@ async def test_without_valkey_everyone_looks(listening):
     assert await listening() == ([{"a", "b"}], [{"b"}])
 
 
+def test_what_waits_for_a_page_that_reads_slowly_is_bounded():
+    page = pages.LiveConsumer()
+    page.parts = {"hardware": pages.Part(), "page": pages.Part()}
+    page.progress, page.progressed = {}, asyncio.Event()
+    for seq in range(1, 1001):
+        data = {"replica": seq % 2, "part": seq / 1000}
+        said = {"type": "news", "topic": "endpoint.1", "seq": seq, "data": data}
+        page.hear(Heard({**said, "kind": "progress"}, whole=True))
+        page.hear(Heard({**said, "kind": "changed"}, whole=True))
+    assert [one.news["seq"] for one in page.progress.values()] == [999, 1000]
+    assert page.parts["page"].behind
+    assert not page.parts["hardware"].behind
+
+
 # --- Pages -------------------------------------------------------------------
 @pytest.fixture
 def drawings(monkeypatch):
@@ -141,13 +156,13 @@ def drawings(monkeypatch):
 async def test_a_change_is_drawn_once_for_all_pages(
     valkey, calls, drawing, alice, drawings
 ):
-    pages = [await calls(alice, have={}) for _ in range(20)]
-    for page in pages:
+    opened = [await calls(alice, have={}) for _ in range(20)]
+    for page in opened:
         await page.first()
     drawings.clear()
     await update(Replica.objects.all(), number=7)
     await news(live.endpoint_topic(drawing.pk), 1)
-    for page in pages:
+    for page in opened:
         assert "Replica 7" in (await page.heard("state"))["html"]["ep-panel"]
     assert len(drawings) == 1
 
