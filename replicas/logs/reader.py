@@ -148,7 +148,8 @@ class LogReader:
         self._attempts |= {attempt.key: attempt for attempt in attempts}
         # Before the lines: one that is written meanwhile is among them.
         cursors = {attempt.key: files.last_number(attempt) for attempt in attempts}
-        found = store.newest(attempts, limit, after=last)
+        behind = [one for one in attempts if cursors[one.key] > last.get(one.key, 0)]
+        found = store.newest(behind, limit, after=last)
         for line in found:
             key = line.attempt.key
             cursors[key] = max(cursors[key], line.n)
