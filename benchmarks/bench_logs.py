@@ -219,16 +219,13 @@ async def latency(engine, image, lines: int) -> dict[str, object]:
     return {"page": spread(ours), "docker logs -f": spread(theirs)}
 
 
-BIG = (
-    "busybox seq 1 {lines} | busybox sed 's/$/{padding}/';"
-    " while true; do echo more; sleep 0.01; done"
-)
+# Lines of a kilobyte, as a server writes that logs JSON.
+BIG = "yes {line} | head -n {lines}; while true; do echo more; sleep 0.01; done"
 
 
 async def join(engine, image, times: int) -> dict[str, object]:
-    lines, padding = 400_000, " x" * 110
-    owner = Attempt(3, 950, 1)
-    script = BIG.format(lines=lines, padding=padding)
+    lines, owner = 100_000, Attempt(3, 950, 1)
+    script = BIG.format(lines=lines, line="x" * 1000)
     container_id = create(engine, image, script, 950)
     streams, writer = DockerStreams(), Writer()
     await asyncio.to_thread(engine.start, container_id)

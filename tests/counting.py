@@ -42,8 +42,8 @@ class Flood:
     def __init__(self, console, api, image, *, containers, lines, each, name="flood"):
         self._console, self._api, self._image = console, api, image
         self._lines, self._each = lines, each
-        # At most ten replicas an endpoint.
-        sizes = [min(10, containers - done) for done in range(0, containers, 10)]
+        # An endpoint has eight replicas at most.
+        sizes = [min(5, containers - done) for done in range(0, containers, 5)]
         self._sizes = {f"{name}-{n}": size for n, size in enumerate(sizes)}
         self.containers = containers
 
