@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from urllib.parse import quote
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -52,7 +53,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 @login_not_required
 def stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Django's check of the form's origin failed."""
-    log.warning("A form was refused on %s: %s", request.path, reason)
+    log.warning("A form was refused on %s: %s", quote(request.path), reason)
     context = {
         "title": "This form is out of date",
         "text": "You may have signed in or out in another tab. "
@@ -70,7 +71,9 @@ def broken(request: HttpRequest) -> HttpResponse:
     # Django calls this while it handles the exception.
     failed = sys.exc_info()
     full = space.is_full(failed[1])
-    log.error("Reference %s: %s failed", reference, request.path, exc_info=failed)
+    # Quoted: a path may hold a line's end.
+    path = quote(request.path)
+    log.error("Reference %s: %s failed", reference, path, exc_info=failed)
     context = {
         "title": FULL if full else "The console hit a problem",
         "full": full,

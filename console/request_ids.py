@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import quote
 
 from celery.signals import before_task_publish, task_postrun, task_prerun
 
@@ -24,6 +25,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 NAME = b"x-request-id"
+# Letters of a path in a line.
+_LONGEST = 300
 _QUIET = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -59,9 +62,11 @@ def _tell(scope: Message, status: int, seconds: float) -> None:
     if scope["method"] in _QUIET and status < 500:
         return
     level = logging.INFO if 0 < status < 500 else logging.ERROR
-    # Without its query: that may hold what is nobody's business.
+    # Without its query: that may hold what is nobody's business. Quoted, since a path
+    # may hold a line's end, and whoever sends it would write lines of their own.
+    path = quote(scope["path"])[:_LONGEST]
     ms = round(seconds * 1000)
-    log.log(level, "%s %s: %s, %s ms", scope["method"], scope["path"], status, ms)
+    log.log(level, "%s %s: %s, %s ms", scope["method"], path, status, ms)
 
 
 # --- On to the worker ----------------------------------------------------------

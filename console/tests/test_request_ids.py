@@ -64,8 +64,11 @@ async def test_reading_leaves_no_line_and_acts_do(caplog):
     with caplog.at_level(logging.INFO, logger="console.request_ids"):
         await ask(app)
         await ask(app, "POST", "/healthz")
-    (line,) = [r.getMessage() for r in caplog.records if r.name == request_ids.__name__]
-    assert line.startswith("POST /healthz: ")
+        await ask(app, "POST", "/healthz%0AERROR%20forged")
+    told = [r.getMessage() for r in caplog.records if r.name == request_ids.__name__]
+    assert len(told) == 2
+    assert told[0].startswith("POST /healthz: ")
+    assert told[1].startswith("POST /healthz%0AERROR%20forged: 404")
 
 
 @pytest.mark.valkey
