@@ -6,6 +6,9 @@ import redis
 import redis.asyncio
 from django.conf import settings
 
+# Seconds. Nobody waits for longer on a Valkey that is stuck.
+_SILENCE, _CONNECT = 5.0, 2.0
+
 
 @cache
 def valkey() -> redis.Redis:
@@ -13,13 +16,20 @@ def valkey() -> redis.Redis:
     return redis.Redis.from_url(
         settings.ALIGHT_VALKEY_URL,
         decode_responses=True,
-        socket_timeout=5,
-        socket_connect_timeout=2,
+        socket_timeout=_SILENCE,
+        socket_connect_timeout=_CONNECT,
     )
 
 
-def async_valkey() -> redis.asyncio.Redis:
-    """A new client for the caller's event loop, which closes it."""
+def async_valkey(*, silence: float | None = _SILENCE) -> redis.asyncio.Redis:
+    """A new client for the caller's event loop, which closes it.
+
+    silence: seconds without an answer after which Valkey counts as away; None for who
+    listens to what may be said some day.
+    """
     return redis.asyncio.Redis.from_url(
-        settings.ALIGHT_VALKEY_URL, decode_responses=True
+        settings.ALIGHT_VALKEY_URL,
+        decode_responses=True,
+        socket_timeout=silence,
+        socket_connect_timeout=_CONNECT,
     )

@@ -73,8 +73,10 @@ class Door:
         if _identity(self._path) == self._mine:
             return True
         try:
-            _, writer = await asyncio.open_unix_connection(self._path)
-        except OSError:
+            # One that is frozen takes no more connections, and says nothing.
+            async with asyncio.timeout(_FAREWELL):
+                _, writer = await asyncio.open_unix_connection(self._path)
+        except (TimeoutError, OSError):
             return False
         writer.close()
         return True

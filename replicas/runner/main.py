@@ -96,7 +96,7 @@ class Runner:
         """Rings at the doorbell, from this and other processes."""
         lost = False
         while True:
-            client = async_valkey()
+            client = async_valkey(silence=None)
             try:
                 async with client.pubsub() as pubsub:
                     await pubsub.subscribe(doorbell.CHANNEL)
