@@ -44,6 +44,8 @@ class Stage:
         self.faults = Faults(engine.home / "faults")
         self.disk = Disk(console.home)
         self.over = threading.Event()
+        # Whether the engine that runs now leaves its containers running at its end.
+        self.live_restore = True
         self._strangers = None
         self.place_strangers()
 

@@ -11,13 +11,16 @@ class Strangers(Check):
 
     def __init__(self, standing):
         self._standing = standing
+        self._known = None
 
     def always(self, world):
-        wanted = self._standing()
-        if wanted is None or world.strangers is None:
+        wanted, before = self._standing(), self._known
+        self._known = wanted
+        # What was found just now may be newer than this look.
+        if wanted is None or wanted is not before or world.strangers is None:
             return []
         return [
             f"{name} was “{was}” and is “{world.strangers.get(name, 'gone')}”"
             for name, was in wanted.items()
-            if world.strangers.get(name) != was and self._standing() == wanted
+            if world.strangers.get(name) != was
         ]

@@ -1,5 +1,7 @@
 """The engine and the way to it."""
 
+from contextlib import contextmanager, nullcontext
+
 from replicas.engine.faults import Fault
 from tests.chaos.faults.missed import Missed
 from tests.chaos.kinds import CALLS
@@ -7,28 +9,37 @@ from tests.chaos.kinds import CALLS
 
 def _crash(stage, seconds):
     """kill -9; containers run on below their shims."""
-    _away(stage, stage.engine.crash, seconds, "--live-restore")
+    _away(stage, stage.engine.crash, seconds, live=True)
 
 
 def _crash_all(stage, seconds):
     """Without live-restore the engine ends, as it starts, what it finds running."""
-    stage.lose_strangers()
-    _away(stage, stage.engine.crash, seconds)
-    stage.find_strangers()
+    with _strangers_end(stage):
+        _away(stage, stage.engine.crash, seconds, live=False)
 
 
 def _restart(stage, seconds):
-    _away(stage, stage.engine.stop, seconds, "--live-restore")
+    """One that was started without live-restore ends its containers as it stops."""
+    with nullcontext() if stage.live_restore else _strangers_end(stage):
+        _away(stage, stage.engine.stop, seconds, live=True)
 
 
-def _away(stage, end, seconds, *options):
+def _away(stage, end, seconds, *, live):
     stage.wire.close()
     try:
         end()
         stage.wait(seconds)
-        stage.engine.start(*options)
+        stage.engine.start(*(("--live-restore",) if live else ()))
+        stage.live_restore = live
     finally:
         stage.wire.open()
+
+
+@contextmanager
+def _strangers_end(stage):
+    stage.lose_strangers()
+    yield
+    stage.find_strangers()
 
 
 def _cut_events(stage, times):
