@@ -22,7 +22,7 @@ from console.doctor.finding import as_json, as_lines
 from console.doctor.running import Check, examine
 
 # Seconds for all together.
-LIMIT = 12.0
+LIMIT = 20.0
 CHECKS: dict[str, Check] = {
     "permissions": permissions.check,
     "disk": disk.check,
