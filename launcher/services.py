@@ -22,7 +22,8 @@ class Service:
     before: commands that must succeed before a start; before_again: those that come
     before these from the second restart in a row on. stop_seconds: how long it may
     take to end once asked. before_restart: what `make restart` runs first, for code
-    that changed. stays: people's connections go through it, so it is left alone then.
+    that changed. steady: seconds of life after which an end is not one more in a row.
+    stays: people's connections go through it, so it is left alone then.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Service:
     ready: Callable[[], bool] | None = None
     first: bool = False
     stays: bool = False
+    steady: float = 60.0
     before: tuple[tuple[str, ...], ...] = ()
     before_again: tuple[tuple[str, ...], ...] = ()
     before_restart: tuple[tuple[str, ...], ...] = ()
@@ -104,6 +106,9 @@ def haproxy(config: Config) -> Service:
         ready=lambda: listens(config.bind[0], config.port),
         first=True,
         stays=True,
+        # Whoever is at an endpoint waits for it, so each end but one at its start is
+        # followed by a start at once.
+        steady=5,
         before=((binary, "-c", "-q", "-f", cfg),),
         # One that ends comes back at once with the files as they are, which hold its
         # last state. After a longer absence they may name what is somebody else's.

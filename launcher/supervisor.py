@@ -27,9 +27,8 @@ from launcher.show import span
 NAME = "supervisor"
 # How long a service may take until it is ready the first time.
 READY_SECONDS = 60.0
-# The n-th restart in a row waits this long; a minute of life ends the row.
+# The n-th restart in a row waits this long; Service.steady says what ends the row.
 BACK_OFF = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
-STEADY_SECONDS = 60.0
 BIG_LOG = 20 * 1024 * 1024
 # Every open page is a descriptor of the web process; 1,024 is what one gets unasked.
 DESCRIPTORS = 65_536
@@ -209,7 +208,8 @@ class Supervisor:
             if child.process is None or (code := child.process.poll()) is None:
                 continue
             lived = time.monotonic() - child.began
-            child.deaths = 1 if lived > STEADY_SECONDS else child.deaths + 1
+            steady = lived > child.service.steady
+            child.deaths = 1 if steady else child.deaths + 1
             self._wait_to_start(child, f"ended ({ending(code)}) after {span(lived)}")
 
     def _wait_to_start(self, child: Child, what: str) -> None:

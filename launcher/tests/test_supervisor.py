@@ -131,6 +131,33 @@ def test_one_that_is_killed_is_started_again_and_said_so(config, monkeypatch):
     assert any("Web ended (SIGKILL)" in line for line in said)
 
 
+def test_one_that_ran_long_enough_is_started_at_once_each_time(config, monkeypatch):
+    monkeypatch.setattr(supervisor, "BACK_OFF", (0.0, 600.0))
+    again = threading.Semaphore(0)
+
+    def say(line):
+        if "runs again" in line:
+            again.release()
+
+    # Any life is long enough for this one.
+    one = Supervisor(config, [service("web", FOREVER, steady=0.0)], say)
+    one.start()
+    came = []
+
+    def killer():
+        for _ in range(3):
+            os.kill(processes.running(config.pids, "web").pid, signal.SIGKILL)
+            came.append(again.acquire(timeout=30))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=killer)
+    thread.start()
+    one.watch()
+    thread.join()
+    one.stop()
+    assert came == [True] * 3
+
+
 def test_a_second_supervisor_finds_the_lock_held(config):
     with only_one(config), pytest.raises(AlreadyRunning), only_one(config):
         pass
