@@ -62,6 +62,13 @@ class OwnEngine:
         for pid in self._left():
             _root("kill", "-9", str(pid), check=False)
 
+    def freeze(self):
+        """It takes connections and says nothing, until `thaw`."""
+        _root("kill", "-STOP", str(self._pid()))
+
+    def thaw(self):
+        _root("kill", "-CONT", str(self._pid()))
+
     def destroy(self):
         self._end(signal.SIGTERM)
         for pid in self._left():

@@ -15,7 +15,7 @@ from replicas.engine.base import SignIn
 from replicas.engine.fake import FakeEngine, FakeImage, FakeStreams, World
 from replicas.engine.faults import WAYS, Fault, Faults
 from replicas.engine.faulty import FaultyEngine, FaultyStreams
-from replicas.tests.engine_fixtures.bench import FaultyBench
+from replicas.tests.engine_fixtures.bench import DockerBench, FaultyBench
 
 # Arguments for every call by the names of its parameters; what is not here is given
 # to no method so far.
@@ -254,3 +254,64 @@ async def test_a_hang_does_not_keep_the_loop_from_others(tmp_path):
     assert time.monotonic() - begun < 30
     streams.faults.clear()
     assert await asked is None
+
+
+# --- on a real engine -----------------------------------------------------------
+@pytest.fixture
+async def real(tmp_path):
+    made = await DockerBench.open()
+    made.faults = Faults(tmp_path / "faults")
+    made.engine = FaultyEngine(made.engine, made.faults)
+    yield made
+    made.faults.clear()
+    await made.close()
+
+
+def done_twice(real, call, *args, **kwargs):
+    """The engine does it, its answer is lost, and it is asked for once more."""
+    real.faults.set(Fault(call, does="lose"))
+    with pytest.raises(base.EngineUnreachable):
+        getattr(real.engine, call)(*args, **kwargs)
+    return getattr(real.engine, call)(*args, **kwargs)
+
+
+@pytest.mark.docker
+async def test_a_real_engine_is_asked_again_for_what_it_has_done(real):
+    wanted = real.wanted("stubborn")
+    made = await asyncio.to_thread(done_twice, real, "create", wanted)
+    (seen,) = real.engine.observe(real.labels)
+    assert (seen.id, seen.created) == (made.id, True)
+    started = await asyncio.to_thread(done_twice, real, "start", made.id)
+    assert started.running
+    await asyncio.to_thread(done_twice, real, "terminate", made.id)
+    await asyncio.to_thread(done_twice, real, "stop", made.id, grace=0)
+    assert not real.look(made.id).running
+    await asyncio.to_thread(done_twice, real, "remove", made.id)
+    assert real.engine.observe(real.labels) == []
+
+
+@pytest.mark.docker
+async def test_a_container_that_a_real_engine_holds_is_not_an_engine_that_is_away(
+    real, monkeypatch
+):
+    """While somebody copies from a container, Docker answers nothing about it."""
+    monkeypatch.setattr("replicas.engine.docker.GLANCE", 1)
+    container_id = await asyncio.to_thread(real.run)
+    pieces, _ = real.client.get_archive(container_id, "/", chunk_size=1024)
+    next(pieces)
+    with pytest.raises(base.EngineSlow, match="has not answered it for 1 s"):
+        await asyncio.to_thread(real.engine.observe, real.labels)
+    assert real.engine.node().name
+    pieces.close()
+    real.client.close()
+    assert await asyncio.to_thread(until_seen, real, container_id)
+
+
+def until_seen(real, container_id):
+    """It takes the engine a moment to notice that the reader has left."""
+    for _ in range(20):
+        try:
+            return real.look(container_id).running
+        except base.EngineSlow:
+            continue
+    return False

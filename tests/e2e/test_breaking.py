@@ -22,6 +22,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 SERVER = {"command": ["httpd"], "args": ["-f", "-p", "8080", "-h", "/www"]}
 # An attempt that failed is followed by the next after 10 s.
 NEXT_ATTEMPT = 40_000
+# What people see of the engine within 2 and 5 s of a machine that does nothing else.
+KILLED_SEEN, AWAY_SEEN = 6_000, 15_000
+# Two looks of 10 s each, one of which was under way.
+FROZEN_SEEN = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +114,25 @@ def full_disk(engine):
 # --- the engine -----------------------------------------------------------------
 
 
-def test_replicas_outlive_a_killed_engine(page, broken, own_engine, ready):
+def away(page):
+    """What every page says while the engine does not answer."""
+    return page.get_by_role("alert").filter(has_text="Docker is not answering")
+
+
+def told(api, name):
+    """Status and state of the one replica, by the API."""
+    (replica,) = api.call("GET", f"endpoint/{name}").json()["replicas"]
+    return replica["status"], replica["state"]
+
+
+def test_replicas_outlive_a_killed_engine(page, broken, own_engine, ready, api):
     ready("outlive")
     before = container(own_engine, "outlive")
-    alert = page.get_by_role("alert").filter(has_text="Docker is not answering")
+    alert = away(page)
     expect(alert).to_be_hidden()
     own_engine.crash()
-    expect(alert).to_be_visible()
+    expect(alert).to_be_visible(timeout=AWAY_SEEN)
+    assert told(api, "outlive") == ("unknown", "ready")
     expect(bubble(page)).to_have_attribute("data-state", "ready")
     assert answer(broken, "outlive") == 200
     assert "does not answer" in broken.launch("status")
@@ -124,7 +140,26 @@ def test_replicas_outlive_a_killed_engine(page, broken, own_engine, ready):
     expect(alert).to_be_hidden()
     expect(bubble(page)).to_have_attribute("data-state", "ready")
     assert container(own_engine, "outlive") == before
+    assert told(api, "outlive") == ("running", "ready")
     assert "does not answer" not in broken.launch("status")
+
+
+def test_an_engine_that_freezes_counts_as_away_until_it_goes_on(
+    page, broken, own_engine, ready, api
+):
+    ready("frozen")
+    before = container(own_engine, "frozen")
+    own_engine.freeze()
+    try:
+        expect(away(page)).to_be_visible(timeout=FROZEN_SEEN)
+        expect(bubble(page)).to_have_attribute("data-state", "ready")
+        assert told(api, "frozen") == ("unknown", "ready")
+        assert answer(broken, "frozen") == 200
+    finally:
+        own_engine.thaw()
+    expect(away(page)).to_be_hidden(timeout=FROZEN_SEEN)
+    assert told(api, "frozen") == ("running", "ready")
+    assert container(own_engine, "frozen") == before
 
 
 def test_what_dies_with_its_engine_is_replaced_once(page, broken, own_engine, ready):
@@ -164,7 +199,7 @@ def test_a_full_disk_is_named(page, broken, own_engine, api):
 def test_a_container_that_somebody_ends(page, own_engine, ready, name, words, says):
     ready(name)
     own_engine.docker(*words, container(own_engine, name)[0])
-    expect(bubble(page)).to_have_attribute("data-state", "failed")
+    expect(bubble(page)).to_have_attribute("data-state", "failed", timeout=KILLED_SEEN)
     expect(page.get_by_text(says).first).to_be_visible()
 
 
