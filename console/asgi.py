@@ -13,13 +13,7 @@ http = get_asgi_application()
 from console.request_ids import RequestIds  # noqa: E402 - as below
 from console.routing import websocket_urlpatterns  # noqa: E402 - needs the apps loaded
 
-application = RequestIds(
-    ProtocolTypeRouter(
-        {
-            "http": http,
-            "websocket": AllowedHostsOriginValidator(
-                AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
-            ),
-        }
-    )
+websocket = AllowedHostsOriginValidator(
+    AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
 )
+application = RequestIds(ProtocolTypeRouter({"http": http, "websocket": websocket}))

@@ -13,7 +13,8 @@ from django.core.asgi import get_asgi_application
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from console.asgi import application
+from console.asgi import websocket
+from console.request_ids import RequestIds
 from endpoints.tests.factories import EndpointFactory, MediumTierFactory
 from replicas.tests import page_facts
 from replicas.tests.factories import GpuFactory, NodeFactory, ReplicaFactory
@@ -41,12 +42,9 @@ class Pages:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://localhost:{self.port}"
-        self._app = ProtocolTypeRouter(
-            {
-                "http": ASGIStaticFilesHandler(get_asgi_application()),
-                "websocket": application.application_mapping["websocket"],
-            }
-        )
+        pages = ASGIStaticFilesHandler(get_asgi_application())
+        routes = ProtocolTypeRouter({"http": pages, "websocket": websocket})
+        self._app = RequestIds(routes)
 
     def begin(self):
         place = {"host": "127.0.0.1", "port": self.port}
