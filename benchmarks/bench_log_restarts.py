@@ -40,12 +40,12 @@ def measure(console: Console, image: str, asked: argparse.Namespace) -> dict[str
         flood.wait_for(1, 120)
         began = time.monotonic()
         for part in range(1, asked.restarts + 1):
-            flood.wait_for(part * asked.lines // (asked.restarts + 1), 600)
+            flood.wait_for(part * flood.lines // (asked.restarts + 1), 600)
             kill(console, "worker")
             kill(console, "web")
-        flood.wait_for(lines * asked.containers, 600)
+        flood.wait_for(flood.lines, 600)
         seconds = time.monotonic() - began
-        return {**flood.faults(), "lines_per_second": round(asked.lines / seconds)}
+        return {**flood.faults(), "lines_per_second": round(flood.lines / seconds)}
 
 
 def main() -> None:

@@ -36,16 +36,17 @@ def kill(console, name):
 
 
 class Flood:
-    """`containers` replicas in some endpoints; each writes `lines` lines, `each` at a
-    time. Use as a context manager: it is over when all of them are on file."""
+    """`containers` replicas in some endpoints; each writes `lines` lines, rounded up to
+    whole ticks of `each`; `lines` of all together. Use as a context manager."""
 
     def __init__(self, console, api, image, *, containers, lines, each, name="flood"):
         self._console, self._api, self._image = console, api, image
-        self._lines, self._each = lines, each
+        # They write whole ticks.
+        self._lines, self._each = -(-lines // each) * each, each
         # An endpoint has eight replicas at most.
         sizes = [min(5, containers - done) for done in range(0, containers, 5)]
         self._sizes = {f"{name}-{n}": size for n, size in enumerate(sizes)}
-        self.containers = containers
+        self.lines = self._lines * containers
 
     def __enter__(self):
         self._known = set(self._all())

@@ -14,6 +14,7 @@ from collections.abc import (
 )
 from contextlib import aclosing
 
+import aiohttp
 from django.conf import settings
 
 from replicas.engine import errors, names, translate
@@ -36,6 +37,9 @@ from replicas.engine.wire import Wire
 
 # Seconds to wait before following a silent container anew.
 _BREATH = 0.5
+# A line that comes alone is read at once; those after it gather for so long (s). More
+# would make the engine wait: its side holds some 270 lines.
+_GATHER = 0.005
 _NS = 1_000_000_000
 _ACTIONS = ["create", "start", "die", "oom", "destroy", "pause", "unpause"]
 
@@ -45,6 +49,10 @@ class DockerStreams:
 
     def __init__(self, host: str = "", installation: str = "") -> None:
         self._wire = Wire(host or settings.ALIGHT_DOCKER_HOST)
+        # Output is not taken apart twice: by 1.1 every line would come as a chunk.
+        self._plain = Wire(
+            host or settings.ALIGHT_DOCKER_HOST, version=aiohttp.HttpVersion10
+        )
         self._fetcher = Fetcher(self._wire)
         self._asker = Asker(self._wire)
         self._volumes = Volumes(
@@ -106,7 +114,7 @@ class DockerStreams:
             place.missed(await self._oldest(container_id))
         params = _params(place.at, follow=follow)
         reader = LogReader()
-        async with aclosing(self._output("GET", container_id, "logs", params)) as read:
+        async with aclosing(self._logs(container_id, params)) as read:
             async for piece in read:
                 place.weigh(len(piece))
                 chunks = reader.feed(piece)
@@ -133,7 +141,7 @@ class DockerStreams:
         """Time of the first line that the engine still has, 0 when there is none."""
         reader = LogReader()
         params = _params(0, follow=False)
-        async with aclosing(self._output("GET", container_id, "logs", params)) as read:
+        async with aclosing(self._logs(container_id, params)) as read:
             async for piece in read:
                 if lines := reader.feed(piece):
                     return lines[0].at
@@ -147,12 +155,10 @@ class DockerStreams:
         return bool(attrs["State"]["Running"])
 
     async def live_tail(self, container_id: str) -> AsyncIterator[tuple[str, bytes]]:
-        params = {"stream": "1", "stdout": "1", "stderr": "1"}
         reader = RawReader()
 
         async def pieces() -> AsyncIterator[tuple[str, bytes]]:
-            output = self._output("POST", container_id, "attach", params)
-            async with aclosing(output) as read:
+            async with aclosing(self._attached(container_id)) as read:
                 async for piece in read:
                     for found in reader.feed(piece):
                         yield found
@@ -162,12 +168,23 @@ class DockerStreams:
             async for found in latest:
                 yield found
 
-    async def _output(
-        self, method: str, container_id: str, what: str, params: dict[str, str]
+    async def _logs(
+        self, container_id: str, params: dict[str, str]
     ) -> AsyncGenerator[bytes, None]:
-        path = f"/containers/{container_id}/{what}"
+        path = f"/containers/{container_id}/logs"
         try:
-            async with self._wire.open(method, path, params=params) as response:
+            async with self._plain.open("GET", path, params=params) as response:
+                async for piece in response.content.iter_any():
+                    yield piece
+                    await _gather(response)
+        except errors.Gone:
+            return
+
+    async def _attached(self, container_id: str) -> AsyncGenerator[bytes, None]:
+        path = f"/containers/{container_id}/attach"
+        params = {"stream": "1", "stdout": "1", "stderr": "1"}
+        try:
+            async with self._wire.open("POST", path, params=params) as response:
                 async for piece in response.content.iter_any():
                     yield piece
         except errors.Gone:
@@ -218,6 +235,7 @@ class DockerStreams:
         await self._fetcher.close()
         await self._volumes.close()
         await self._wire.close()
+        await self._plain.close()
 
 
 def _params(since: int, *, follow: bool) -> dict[str, str]:
@@ -228,6 +246,21 @@ def _params(since: int, *, follow: bool) -> dict[str, str]:
         "timestamps": "1",
         "since": _stamp(since) if since > 0 else "0",
     }
+
+
+async def _gather(response: aiohttp.ClientResponse) -> None:
+    """Leave what comes next to the system for a moment.
+
+    The engine writes every line by itself. Read one by one, as they come, they cost
+    several times what many together do.
+    """
+    connection = response.connection
+    protocol = connection.protocol if connection else None
+    if protocol is None:
+        return
+    protocol.pause_reading()
+    await asyncio.sleep(_GATHER)
+    protocol.resume_reading()
 
 
 def _stamp(at: int) -> str:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+from aiohttp import HttpVersion, HttpVersion11
 
 from replicas.engine import errors
 from replicas.engine.base import EngineError
@@ -27,8 +28,9 @@ Params = Mapping[str, str]
 class Wire:
     """Raises EngineUnreachable when nothing answers, else what the engine said."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, *, version: HttpVersion = HttpVersion11) -> None:
         self._host = host
+        self._version = version
         self._session: aiohttp.ClientSession | None = None
 
     async def json(
@@ -95,6 +97,7 @@ class Wire:
             self._session = aiohttp.ClientSession(
                 base_url=base,
                 connector=connector,
+                version=self._version,
                 read_bufsize=_BUFFER,
                 auto_decompress=False,
             )
