@@ -64,6 +64,11 @@ class Sink:
         self._letters -= sum(map(len, texts))
         # No text holds a newline, so all can be looked at and masked in one go.
         whole = "\n".join(texts)
+        if whole.count("\n") >= len(texts):
+            # Docker's own drivers never send one inside of a line; others might, and
+            # a record that is cut in two makes its whole file unreadable.
+            texts = [text.replace("\n", " ") for text in texts]
+            whole = "\n".join(texts)
         redrew = [False] * len(lines)
         if "\r" in whole:
             shown = [resolve(self._masker.mask_drawn(text)) for text in texts]

@@ -100,7 +100,7 @@ def test_whatever_is_kept_ends_on_what_is_hardest(watchdog):
     kept = []
 
     @settings(
-        max_examples=400,
+        max_examples=200,
         derandomize=True,
         database=None,
         deadline=None,

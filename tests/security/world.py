@@ -58,6 +58,8 @@ class World:
     # Of Bob, to mix with what is Alice's.
     bobs: dict[str, str] = field(default_factory=dict)
     programs: int = 0
+    # How often a form was looked at that kept what was typed.
+    kept: int = 0
 
     def ask(self, who: str, method: str, path: str, send=None, *, json=False):
         """The answer, and nothing that was done stays."""
