@@ -1,6 +1,6 @@
 # make up · make down · make test: everything else is for those who change Alight.
 # Settings are environment variables or words after make: make up ALIGHT_PORT=8090
-.PHONY: help up down restart status doctor backup restore service service-off test chaos check lock bench token images
+.PHONY: help up down restart status doctor backup restore service service-off test chaos check lock bench token images audit
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell sh launcher/find-python)
@@ -23,6 +23,7 @@ help:
 	@echo "make check            linters and types only"
 	@echo "make chaos [SEED=…]   everything breaks, for MINUTES=30"
 	@echo "make bench [ARGS=…]   the benchmarks, or those of that name"
+	@echo "make audit            known holes in the pinned packages; asks the internet"
 	@echo "make lock             pin the newest packages that fit"
 
 up:
@@ -76,6 +77,17 @@ check:
 	$(BIN)/lint-imports
 	$(BIN)/mypy .
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+# Known holes in what we pin. It asks an advisory service: where that cannot be reached
+# nothing was looked at, and it says so and fails.
+audit:
+	$(BIN)/python -m pip check
+	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(BIN)/python -m venv "$$tools" && "$$tools/bin/pip" install --quiet pip-audit && \
+	"$$tools/bin/pip-audit" --no-deps --disable-pip --progress-spinner off \
+		-r requirements.txt || { echo "Either a package above has a known hole, or no" \
+		"advisory service was reached, and then nothing was looked at: run it where" \
+		"there is internet." >&2; exit 1; }
 
 LOCK = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
