@@ -84,7 +84,7 @@ audit:
 	$(BIN)/python -m pip check
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(BIN)/python -m venv "$$tools" && "$$tools/bin/pip" install --quiet pip-audit && \
-	"$$tools/bin/pip-audit" --no-deps --disable-pip --progress-spinner off \
+	"$$tools/bin/pip-audit" --strict --no-deps --disable-pip --progress-spinner off \
 		-r requirements.txt || { echo "Either a package above has a known hole, or no" \
 		"advisory service was reached, and then nothing was looked at: run it where" \
 		"there is internet." >&2; exit 1; }
