@@ -35,7 +35,8 @@ def down(config: Config, *, replicas: bool = False) -> int:
         say("A make up is still preparing. Stop it with Ctrl-C in its terminal.")
         return 1
     if gone is not None:
-        say(f"{gone} replicas were stopped. Endpoints and volumes are kept.")
+        stopped = "1 replica was" if gone == 1 else f"{gone} replicas were"
+        say(f"{stopped} stopped. Endpoints and volumes are kept.")
     elif not found and not left:
         say("Nothing was running.")
     else:

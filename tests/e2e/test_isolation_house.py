@@ -50,5 +50,5 @@ def test_rules_come_and_go_with_replicas(house, tiny_image):
     # They outlive the console as the replica does, and go with it.
     assert "Replicas keep running" in house.launch("down")
     assert rules(house) == standing
-    assert "1 replicas were stopped" in house.launch("down", "REPLICAS=1")
+    assert "1 replica was stopped" in house.launch("down", "REPLICAS=1")
     assert rules(house) == []
