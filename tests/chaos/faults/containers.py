@@ -8,6 +8,9 @@ from requests import RequestException
 from tests.chaos.faults.missed import Missed
 from tests.chaos.kinds import MEMORY_MB
 
+# Seconds in which all memory is used.
+_PATIENCE = 10
+
 
 def _one(stage, which):
     """Of the replicas' containers that run, by name; its id."""
@@ -47,6 +50,11 @@ def _use_up_memory(stage, container):
     hog = f"x=$(head -c {4 * MEMORY_MB}m /dev/zero | tr '\\0' x); echo $x"
     made = client.exec_create(container, ["sh", "-c", hog], stdout=False)
     client.exec_start(made["Id"], detach=True)
+    try:
+        client.wait(container, timeout=_PATIENCE)
+    except RequestException as error:
+        words = "its server outlived it"
+        raise Missed(words) from error
 
 
 STRIKES = {
