@@ -36,10 +36,16 @@ def _by_hand(act):
 def _pause(stage, container, seconds):
     stage.client_of_faults.pause(container)
     stage.wait(seconds)
-    try:
-        stage.client_of_faults.unpause(container)
-    except APIError:
-        return  # it was taken away meanwhile
+    # The engine may be away just then.
+    while not stage.over.is_set():
+        try:
+            stage.client_of_faults.unpause(container)
+        except APIError:
+            return  # it was taken away meanwhile
+        except RequestException:
+            stage.wait(0.5)
+        else:
+            return
 
 
 def _use_up_memory(stage, container):
@@ -47,7 +53,7 @@ def _use_up_memory(stage, container):
     client = stage.client_of_faults
     for pid in client.top(container)["Processes"]:
         Path(f"/proc/{pid[1]}/oom_score_adj").write_text("1000")
-    hog = f"x=$(head -c {4 * MEMORY_MB}m /dev/zero | tr '\\0' x); echo $x"
+    hog = f"busybox tail -c {4 * MEMORY_MB}m /dev/zero >/dev/null"
     made = client.exec_create(container, ["sh", "-c", hog], stdout=False)
     client.exec_start(made["Id"], detach=True)
     try:
