@@ -9,7 +9,7 @@ from tests.chaos.faults.missed import Missed
 from tests.chaos.kinds import MEMORY_MB
 
 # Seconds in which all memory is used.
-_PATIENCE = 10
+_PATIENCE = 5
 
 
 def _one(stage, which):
@@ -53,7 +53,7 @@ def _use_up_memory(stage, container):
     client = stage.client_of_faults
     for pid in client.top(container)["Processes"]:
         Path(f"/proc/{pid[1]}/oom_score_adj").write_text("1000")
-    hog = f"busybox tail -c {4 * MEMORY_MB}m /dev/zero >/dev/null"
+    hog = f"busybox dd if=/dev/zero of=/dev/null bs={4 * MEMORY_MB}M count=1"
     made = client.exec_create(container, ["sh", "-c", hog], stdout=False)
     client.exec_start(made["Id"], detach=True)
     try:
