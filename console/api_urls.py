@@ -9,7 +9,7 @@ from endpoints import sizing_api as sizing
 from endpoints import vault_api as vault
 from endpoints import volume_api as volumes
 from replicas.api import endpoints as replicas
-from replicas.api import logs, metrics, revisions
+from replicas.api import kept_logs, logs, metrics, revisions
 from templates_app import api as templates
 
 urlpatterns = [
@@ -40,6 +40,9 @@ urlpatterns = [
     path("events/<slug:name>/stream", endpoints.EventStream.as_view()),
     path("logs/<slug:name>", logs.Logs.as_view()),
     path("logs/<slug:name>/stream", logs.LogStream.as_view()),
+    path("logs/<slug:name>/search", kept_logs.LogSearch.as_view()),
+    path("logs/<slug:name>/attempts", kept_logs.LogAttempts.as_view()),
+    path("logs/<slug:name>/download", kept_logs.LogDownload.as_view()),
     path("metrics/<slug:name>", metrics.Metrics.as_view()),
     path("instance-types", replicas.InstanceTypes.as_view()),
     path("public-endpoints", endpoints.PublicEndpoints.as_view()),

@@ -126,6 +126,9 @@ ALIGHT_LOG_DIR = Path(envstr("ALIGHT_LOG_DIR", str(ALIGHT_HOME / "replica-logs")
 ALIGHT_LOG_ATTEMPT_MB = envint("ALIGHT_LOG_ATTEMPT_MB", 1024)
 ALIGHT_LOG_TOTAL_MB = envint("ALIGHT_LOG_TOTAL_MB", 10 * 1024)
 ALIGHT_LOG_DAYS = envint("ALIGHT_LOG_DAYS", 30)
+# Days after which events, stopped replicas, unused revisions, ended tokens and links
+# go.
+ALIGHT_HISTORY_DAYS = envint("ALIGHT_HISTORY_DAYS", 90)
 # MB of one container's output that are kept in any minute.
 ALIGHT_LOG_MINUTE_MB = envint("ALIGHT_LOG_MINUTE_MB", 512)
 # Lines of an attempt kept at hand for the page; the file has all.
@@ -187,6 +190,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": float(ALIGHT_SWEEP_SECONDS),
         # A sweep that waited in line for longer than a turn is not worth running.
         "options": {"expires": ALIGHT_SWEEP_SECONDS},
+    },
+    "prune": {
+        "task": "replicas.tasks.prune",
+        "schedule": 600.0,
+        "options": {"expires": 300},
     },
 }
 

@@ -319,10 +319,14 @@ def cancel(request: AsyncRequest) -> None:
     _remove_files(request.pk)
 
 
+def overdue(now: datetime) -> QuerySet[AsyncRequest]:
+    """Those older than they are kept."""
+    return AsyncRequest.objects.filter(expires_at__lte=now)
+
+
 def prune(now: datetime) -> int:
     """Delete what is older than it is kept, and files that nobody knows; how many."""
-    old: QuerySet[AsyncRequest] = AsyncRequest.objects.filter(expires_at__lte=now)
-    ids = list(old.values_list("pk", flat=True))
+    ids = list(overdue(now).values_list("pk", flat=True))
     AsyncRequest.objects.filter(pk__in=ids).delete()
     for request_id in ids:
         _remove_files(request_id)

@@ -176,9 +176,12 @@ def _may_see(one: Pass) -> bool:
     return Endpoint.objects.visible_to(person).filter(pk=one.endpoint_id).exists()
 
 
+def spent(now: datetime) -> PassQuerySet:
+    """Passes and tickets that opened nothing for a while."""
+    dead = Q(expires_at__lt=now) | Q(ended_at__isnull=False) | Q(digest=None)
+    return Pass.objects.filter(dead, created_at__lt=now - _KEPT)
+
+
 def _prune(endpoint: Endpoint) -> None:
     """Delete the endpoint's passes and tickets that opened nothing for a while."""
-    now = timezone.now()
-    dead = Q(expires_at__lt=now) | Q(ended_at__isnull=False) | Q(digest=None)
-    old: PassQuerySet = Pass.objects.filter(dead, created_at__lt=now - _KEPT)
-    old.filter(endpoint=endpoint).delete()
+    spent(timezone.now()).filter(endpoint=endpoint).delete()

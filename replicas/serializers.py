@@ -180,13 +180,21 @@ class MomentField(serializers.CharField):
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class LogQuery(ReplicaQuery):
-    """Which lines are wanted."""
+class LogSpanQuery(ReplicaQuery):
+    """Of which time, replica and start."""
 
     begin_time = MomentField(
         required=False, help_text="From then on, ISO 8601. Empty: the newest lines."
     )
     end_time = MomentField(required=False, help_text="Up to then, not including it.")
+    attempt = CountField(
+        1, 2**31 - 1, "Enter an attempt as the API gave it.", required=False
+    )
+
+
+class LogQuery(LogSpanQuery):
+    """Which lines are wanted."""
+
     max_lines = CountField(
         1, LOG_LINES_MAX, f"Enter 1 to {LOG_LINES_MAX:,} lines.", required=False
     )
@@ -207,7 +215,7 @@ class LogLineSerializer(serializers.Serializer[Any]):
 
 def shown_line(line: Line) -> dict[str, Any]:
     return {
-        "timestamp": _moment(line.at // 1000),
+        "timestamp": moment(line.at // 1000),
         "replica_id": str(line.attempt.replica_id),
         "attempt": line.attempt.attempt,
         "source": line.src,
@@ -219,7 +227,7 @@ def shown_line(line: Line) -> dict[str, Any]:
 def shown_page_line(line: dict[str, Any]) -> dict[str, Any]:
     """The same of a line that was made for a page (Line.to_page)."""
     return {
-        "timestamp": _moment(round(line["t"] * 1000)),
+        "timestamp": moment(round(line["t"] * 1000)),
         "replica_id": line["k"].partition(":")[0],
         "attempt": line["a"],
         "source": line["src"],
@@ -231,7 +239,7 @@ def shown_page_line(line: dict[str, Any]) -> dict[str, Any]:
 def shown_gap(count: int) -> dict[str, Any]:
     """In place of lines that came faster than a stream can follow."""
     return {
-        "timestamp": _moment(round(timezone.now().timestamp() * 1e6)),
+        "timestamp": moment(round(timezone.now().timestamp() * 1e6)),
         "replica_id": None,
         "attempt": 0,
         "source": "system",
@@ -240,7 +248,8 @@ def shown_gap(count: int) -> dict[str, Any]:
     }
 
 
-def _moment(microseconds: int) -> str:
+def moment(microseconds: int) -> str:
+    """Since the epoch, as the API writes a time."""
     at = datetime.fromtimestamp(microseconds // 1_000_000, UTC)
     at = at.replace(microsecond=microseconds % 1_000_000)
     return at.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -8,9 +8,10 @@ from contextlib import suppress
 
 from celery import shared_task
 from django.conf import settings
+from django.utils import timezone
 
 from endpoints.valkey import valkey
-from replicas import discovery, doorbell
+from replicas import discovery, doorbell, pruning
 from replicas.engine.base import EngineUnreachable
 from replicas.reconciler import loop
 
@@ -61,6 +62,14 @@ def deliver(endpoint_id: int) -> None:
     """
     log.debug("Endpoint %s has requests to be sent", endpoint_id)
     doorbell.ring()
+
+
+@shared_task
+def prune() -> None:
+    """Delete what is history."""
+    for done in pruning.prune(timezone.now()):
+        if done.count:
+            log.info("Pruned %s: %s (%s bytes)", done.kind, done.count, done.freed)
 
 
 @shared_task

@@ -49,6 +49,7 @@ class Logs(APIView):
             end=asked.get("end_time"),
             max_lines=asked.get("max_lines", LOG_LINES_MAX),
             replica_id=asked.get("replica_id"),
+            attempt=asked.get("attempt"),
         )
         return Response([shown_line(line) for line in lines])
 

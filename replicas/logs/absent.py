@@ -68,9 +68,10 @@ def missing(attempt: Attempt) -> int:
 
 
 def sentence(state: State) -> str:
+    days = settings.ALIGHT_LOG_DAYS
     day = datetime.fromtimestamp(state.removed_at / 1e9, UTC)
     limit = (
-        f"logs are kept for {settings.ALIGHT_LOG_DAYS} days"
+        f"logs are kept for {days} day{'' if days == 1 else 's'}"
         if state.removed_why == "age"
         else f"all logs together may take {settings.ALIGHT_LOG_TOTAL_MB:,} MB"
     )

@@ -35,6 +35,7 @@ __all__ = [
     "iter_text",
     "mark_finished",
     "masker_for",
+    "nanoseconds",
     "newest",
     "read",
     "strip_escapes",
@@ -156,17 +157,25 @@ def read(
     end: datetime | None = None,
     max_lines: int = 1000,
     replica_id: int | None = None,
+    attempt: int | None = None,
 ) -> list[Line]:
     """Lines from `begin` (inclusive) to `end` (exclusive), in time order.
 
     At most `max_lines`: the first ones from `begin`, or without it the newest.
     """
-    wanted = attempts(endpoint_id, None if replica_id is None else {replica_id})
-    until = _nanoseconds(end)
+    wanted = _chosen(endpoint_id, replica_id, attempt)
+    until = nanoseconds(end)
     if begin is None:
         return _merged([_before(a, until, max_lines) for a in wanted])[-max_lines:]
-    since = _nanoseconds(begin) or 0
+    since = nanoseconds(begin) or 0
     return _merged([_from(a, since, until, max_lines) for a in wanted])[:max_lines]
+
+
+def _chosen(
+    endpoint_id: int, replica_id: int | None, attempt: int | None
+) -> list[Attempt]:
+    found = attempts(endpoint_id, None if replica_id is None else {replica_id})
+    return [one for one in found if attempt in (None, one.attempt)]
 
 
 def iter_text(
@@ -184,11 +193,9 @@ def iter_text(
     beginning with # names the attempt, or says what is not kept any more. Asks the
     database now and never again.
     """
-    wanted = attempts(endpoint_id, None if replica_id is None else {replica_id})
-    if attempt is not None:
-        wanted = [one for one in wanted if one.attempt == attempt]
+    wanted = _chosen(endpoint_id, replica_id, attempt)
     gone = absences(endpoint_id, wanted) if begin is None else []
-    return _text_of(wanted, gone, _nanoseconds(begin) or 0, _nanoseconds(end))
+    return _text_of(wanted, gone, nanoseconds(begin) or 0, nanoseconds(end))
 
 
 def text_stream(pieces: Iterator[str]) -> AsyncIterator[bytes]:
@@ -251,5 +258,5 @@ def _merged(parts: list[list[Line]]) -> list[Line]:
     return list(heapq.merge(*parts, key=lambda line: line.at))
 
 
-def _nanoseconds(moment: datetime | None) -> int | None:
+def nanoseconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp() * 1e6) * 1000

@@ -64,13 +64,18 @@ def _roll(step: int, coarse: int, begin: datetime) -> None:
 def prune(now: datetime) -> int:
     """Delete rows older than they are kept, and those of times to come, which a clock
     that was ahead left behind; how many that were."""
+    return sum(_delete(rows) for rows in overdue(now))
+
+
+def overdue(now: datetime) -> list[QuerySet[Sample]]:
+    """What `prune` deletes."""
     rows = Sample.objects.order_by("at")
-    deleted = 0
+    found = []
     for step, kept in KEPT.items():
         before = now - timedelta(seconds=kept + _SPARE[step])
-        deleted += _delete(rows.filter(step=step, at__lt=before))
-        deleted += _delete(rows.filter(step=step, at__gt=now))
-    return deleted
+        found.append(rows.filter(step=step, at__lt=before))
+        found.append(rows.filter(step=step, at__gt=now))
+    return found
 
 
 def _delete(gone: QuerySet[Sample]) -> int:

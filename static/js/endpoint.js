@@ -94,6 +94,7 @@
 
     /* ---- logs: read while the drawer is open, from the last line that is here ---- */
     var logs = UI.Logs(logsRoot);
+    UI.PastLogs(logsRoot, logs);
     function readLogs() { Live.send({ logs: logs.isOpen() ? { cursors: logs.cursors() } : null }); }
     function numbers() {
       logs.setReplicas(UI.$$("#bubbles [data-number]").map(function (b) { return +b.dataset.number; }));

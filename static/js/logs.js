@@ -254,7 +254,7 @@
       if (a === "wrap") { var on = box.toggleAttribute("data-wrap"); b.setAttribute("aria-pressed", on); if (follow) pin(); }
       if (a === "only") { only = !only; b.setAttribute("aria-pressed", only); redraw(); }
       if (a === "download" && downloadUrl && b.nodeName !== "A") {
-        var link = el("a", { href: downloadUrl, download: name + ".log" });
+        var link = el("a", { href: chosen() || downloadUrl, download: name + ".log" });
         document.body.append(link); link.click(); link.remove();
       }
       if (a === "close") api.close();
@@ -280,9 +280,12 @@
     });
     root.addEventListener("keydown", function (e) { if (e.key === "Escape") api.close(); });
 
-    var opener = null;
+    var opener = null, chosen = function () { return ""; };
     var api = {
       take: take,
+      row: row,
+      /* `ask` gives the address to download from, "" for all lines */
+      downloads: function (ask) { chosen = ask; },
       push: push,
       /* {"17:2": 1042, …}: the last line of each attempt that is here; send it when connecting again */
       cursors: function () { return Object.assign({}, last); },
