@@ -364,6 +364,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    # In several answers; without it a number would name it.
+    "ENUM_NAME_OVERRIDES": {"LogLevelEnum": ["info", "warn", "error"]},
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "console.schema.tell_refusals",

@@ -52,6 +52,7 @@
     /* ---- looking ---- */
     function begin() {
       cursor = ""; count = 0; day = ""; rows.replaceChildren();
+      logs.seek(search.value);
       go(PATIENCE);
     }
     function go(left) {

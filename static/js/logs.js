@@ -284,6 +284,8 @@
     var api = {
       take: take,
       row: row,
+      /* what rows mark from now on */
+      seek: function (text) { query = text.trim().toLowerCase(); },
       /* `ask` gives the address to download from, "" for all lines */
       downloads: function (ask) { chosen = ask; },
       push: push,
