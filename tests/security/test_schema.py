@@ -29,8 +29,9 @@ from tests.security.world import build
 
 pytestmark = pytest.mark.django_db
 EXAMPLES = int(os.environ.get("ALIGHT_API_EXAMPLES", "12"))
-# They go on for as long as one listens; endpoints/tests/streams.py listens.
-ENDLESS = {"events_stream", "logs_stream"}
+# They go on for as long as one listens, or are read by an event loop alone;
+# endpoints/tests/streams.py and replicas/tests/test_api_kept_logs.py do.
+ENDLESS = {"events_stream", "logs_stream", "logs_download"}
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
