@@ -137,11 +137,10 @@ def test_what_is_asked_for_and_what_is_marked(kept):
         "500",
     )
     # The download is of the same time.
-    page.evaluate(
-        "HTMLAnchorElement.prototype.click = function () { taken = this.href }"
-    )
+    taking = "HTMLAnchorElement.prototype.click = function () { window.to = this.href }"
+    page.evaluate(f"() => {{ {taking} }}")
     page.get_by_label("Download all lines").click()
-    taken = urlsplit(page.evaluate("taken"))
+    taken = urlsplit(page.evaluate("window.to"))
     assert taken.path == "/v1/logs/pic/download"
     assert parse_qs(taken.query)["begin_time"] == [zone]
 

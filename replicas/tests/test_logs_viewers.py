@@ -148,7 +148,7 @@ class _Silent:
 
 async def test_a_silent_container_is_read_for_ever(monkeypatch):
     made = streams.DockerStreams("unix:///run/nobody.sock")
-    wire = made._wire = _Silent()
+    wire = made._wire = made._plain = _Silent()
     assert [batch async for batch in made.log_batches("c", since=0)] == []
     assert wire.silences
     assert {silence for _, silence in wire.silences} == {None}
