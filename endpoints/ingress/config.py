@@ -126,15 +126,11 @@ defaults base
 
 def _fixed(setup: Setup) -> str:
     return f"""\
-# Requests open now (those in line and those held included) and since the first.
+# Requests open now (those in line and those held included) and since the first; answers
+# by how long they took and by status: counting.py says which counter is what.
 backend traffic from base
   stick-table type string len 64 size {_entries(setup)} expire 24h \
-store conn_cur,http_req_cnt
-
-# Answers by how long they took and by status: counting.py says which counter is what.
-backend answers from base
-  stick-table type string len 64 size {_entries(setup)} expire 24h \
-store {counting.STORED}
+store conn_cur,http_req_cnt,{counting.STORED}
 
 # Requests by the digest of what their sender showed.
 backend callers from base
@@ -144,6 +140,7 @@ store http_req_cnt
 backend {frontend.CONSOLE} from base
 {own_pages.to_the_console(setup)}
 {own_pages.render(setup)}
+{frontend.shut_out(setup)}
 {slots.render(setup)}"""
 
 

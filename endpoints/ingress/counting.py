@@ -1,6 +1,6 @@
 """How HAProxy counts answers, and how its counters read. Pure.
 
-One row of the table `answers` for each endpoint, with an array of counters: one for
+One row of the table `traffic` for each endpoint, with an array of counters: one for
 each bucket of BOUNDS and for longer, five for the classes of status, one for requests
 that were held for a start.
 """
@@ -16,8 +16,8 @@ _BUCKETS = len(BOUNDS) + 1
 _CLASSES = 5
 _HELD = _BUCKETS + _CLASSES
 COUNTERS = _HELD + 1
-# Which of a request's three sticky counters this table is.
-_COUNTER = 1
+# Which of a request's sticky counters this table is.
+_COUNTER = 0
 
 # Which statuses of replicas the rules count. Other 5xx are in HAProxy's own counter of
 # failures, as are answers that never came.
@@ -61,7 +61,7 @@ def count_held(condition: str) -> str:
 
 
 def answers_rows(answer: str) -> Iterator[tuple[str, Answers]]:
-    """`show table answers`: "0x…: key=NAME use=… gpc0=… http_fail_cnt=…" a line."""
+    """`show table traffic`: "0x…: key=NAME use=… gpc0=… http_fail_cnt=…" a line."""
     for line in answer.splitlines():
         name = line.partition("key=")[2].partition(" ")[0]
         found = _COUNTS.search(line)

@@ -14,12 +14,19 @@ from endpoints.ingress.setup import Setup
 
 # The section of the console's own hosts.
 CONSOLE = "console"
+# And of those who may not call.
+SHUT_OUT = "shut_out"
 
 _IDENTITY = (
     "^(x-(forwarded|alight|ingress|auth|original)-|remote-"
     "|(forwarded|via|x-real-ip|x-client-ip|x-rewrite-url|proxy)$)"
 )
 _OWN = "http-after-response set-header"
+# Somebody looks at a page: not a script, a picture or a socket of one.
+_LOOKS = """\
+  acl reads method GET HEAD
+  acl says_mode req.fhdr(sec-fetch-mode) -m found
+  acl looks_at_page req.fhdr(sec-fetch-mode) -m str navigate"""
 # The digests of what may be shown: the whole Authorization header, or the cookie.
 _OF_HEADER = "req.fhdr(authorization),sha2(256),hex"
 _UNTIL = "var(txn.grant),concat(/,txn.name),map_str_int(grants.map,0)"
@@ -39,7 +46,7 @@ def render(setup: Setup) -> str:
         _own_answers(),
         _hosts(setup),
         _access(setup),
-        _reserved(),
+        _aside(),
         _counting(),
         _readiness(),
         _responses(),
@@ -60,8 +67,8 @@ def _identity(setup: Setup) -> str:
 
   # Who asks, and for which host, is for the ingress to say.
   http-request del-header '{_IDENTITY}' -m reg
-  http-request set-header X-Forwarded-Proto {setup.scheme}
-  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request add-header X-Forwarded-Proto {setup.scheme}
+  http-request add-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)"""
 
 
@@ -103,7 +110,6 @@ def _hosts(setup: Setup) -> str:
 
 
 def _access(setup: Setup) -> str:
-    hand_over = f"{setup.console_url}hand-over/%[var(txn.name)]/?to=%[pathq,url_enc]"
     return f"""\
   # The digest of what is shown, then whether it counts here, and for how long.
   acl public var(txn.name),map(public.map) -m found
@@ -138,34 +144,26 @@ if shows_pass !says_origin says_site !own_site !by_hand !navigates
   http-request set-var(txn.foreign) bool(true) \
 if shows_pass framed says_site !own_site !by_hand
   http-request set-var(txn.grant) var(txn.pass),sha2(256),hex if shows_pass !foreign
-  http-request set-var(txn.passed) bool(true) if shows_pass !foreign counts
-
-  # Who has nothing to show: people go by the console and come back with a pass.
-  # Somebody looks at a page: not a script, a picture or a socket of one.
-  acl reads method GET HEAD
-  acl says_mode req.fhdr(sec-fetch-mode) -m found
-  acl entering path {RESERVED}enter
-  acl entering path_beg {RESERVED}share/
-  http-request redirect code 302 location {hand_over} \
-if !passed !public html reads !says_mode !entering or \
-!passed !public html reads navigates !entering
-  {say("private")} if !passed !public !entering"""
+  http-request set-var(txn.passed) bool(true) if shows_pass !foreign counts"""
 
 
-def _reserved() -> str:
+def _aside() -> str:
     return f"""\
-  # What is for the console on an endpoint's own host, and no use of the endpoint.
+  # What is for the console on an endpoint's own host, and no use of the endpoint; and
+  # who has nothing to show.
   acl reserved path_beg {RESERVED}
   acl later req.fhdr(x-octoai-async) -m str 1
+  acl entering path {RESERVED}enter
+  acl entering path_beg {RESERVED}share/
   http-request set-var(txn.slot) str({OWN_PAGES}) if reserved or later
-  http-request allow if {{ var(txn.slot) -m str {OWN_PAGES} }}"""
+  http-request set-var(txn.slot) str({SHUT_OUT}) if !passed !public !entering
+  http-request allow if {{ var(txn.slot) -m str {OWN_PAGES} {SHUT_OUT} }}"""
 
 
 def _counting() -> str:
     return f"""\
   http-request track-sc0 var(txn.name) table traffic
-  http-request track-sc1 var(txn.name) table answers
-  http-request track-sc2 var(txn.grant) table callers if passed
+  http-request track-sc1 var(txn.grant) table callers if passed
   http-request set-var(txn.most) var(txn.name),map_str_int(limits.map,2000)
   acl crowded sc_conn_cur(0),sub(txn.most) gt 0
 {counting.count_own(status_of("busy"), "crowded")}
@@ -181,11 +179,12 @@ def _readiness() -> str:
   acl starting var(txn.state) -m str starting
   acl idle var(txn.state) -m str idle
   acl forgotten var(txn.state) -m str unknown
-  acl shut_out var(txn.state) -m str private
+  acl no_longer var(txn.state) -m str private
   acl stopped var(txn.state) -m str paused failed
   acl page var(txn.page) -m bool
+{_LOOKS}
   http-request set-var(txn.page) bool(true) if html reads !says_mode
-  http-request set-var(txn.page) bool(true) if html reads navigates
+  http-request set-var(txn.page) bool(true) if html reads looks_at_page
   http-request set-var(txn.state) var(txn.name),map(states.map,starting)
 {counting.count_held("asleep")}
   http-request lua.wake if asleep page
@@ -195,7 +194,7 @@ def _readiness() -> str:
   {say("starting")} if starting
   {say("idle")} if idle
   {say("unknown")} if forgotten
-  {say("private")} if shut_out
+  {say("private")} if no_longer
   {say_state()} if stopped"""
 
 
@@ -204,6 +203,20 @@ def _responses() -> str:
   # Only what counts as use is counted.
   http-response allow unless {{ var(txn.most) -m found }}
 {counting.rules()}"""
+
+
+def shut_out(setup: Setup) -> str:
+    """The section of those who have nothing to show: people go by the console, and
+    come back with a pass."""
+    hand_over = f"{setup.console_url}hand-over/%[var(txn.name)]/?to=%[pathq,url_enc]"
+    return f"""\
+backend {SHUT_OUT} from base
+  acl html var(txn.kind) -m str html
+{_LOOKS}
+  http-request redirect code 302 location {hand_over} \
+if html reads !says_mode or html reads looks_at_page
+  {say("private")}
+"""
 
 
 def _bind(address: str, port: int) -> str:

@@ -187,7 +187,7 @@ class HAProxyIngress:
 
     def answers(self) -> dict[str, Answers]:
         with self._runtime() as hap:
-            return dict(answers_rows(hap.ask(["show table answers"])[0]))
+            return dict(answers_rows(hap.ask(["show table traffic"])[0]))
 
     def callers(self) -> dict[str, int]:
         with self._runtime() as hap:

@@ -22,6 +22,7 @@ _CHANGED = re.compile(r"\[\d\]: (IP changed|port changed|no need to change|nothi
 
 
 _ROW = re.compile(r"^0x\S+ (\S+) (.*)$", re.MULTILINE)
+_TRAFFIC = re.compile(r" key=(\S+) .*? conn_cur=(\d+) http_req_cnt=(\d+)")
 _COLUMNS = ("pxname", "svname", "qcur", "scur", "slim", "status", "addr")
 
 
@@ -137,12 +138,9 @@ def slot_places(answer: str, keys: dict[str, str]) -> list[Place]:
 
 
 def traffic_rows(answer: str) -> Iterator[tuple[str, Traffic]]:
-    """`show table`: "0x…: key=NAME use=… conn_cur=… http_req_cnt=…" a line."""
-    for line in answer.splitlines():
-        fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
-        if "key" in fields:
-            in_flight, requests = fields["conn_cur"], fields["http_req_cnt"]
-            yield fields["key"], Traffic(int(in_flight), int(requests))
+    """`show table`: "0x…: key=NAME use=… conn_cur=… http_req_cnt=… …" a line."""
+    for name, in_flight, requests in _TRAFFIC.findall(answer):
+        yield name, Traffic(int(in_flight), int(requests))
 
 
 def caller_rows(answer: str) -> Iterator[tuple[str, int]]:
