@@ -397,5 +397,7 @@ LOGGING = {
         # Its own lines in this form too.
         "uvicorn": {"handlers": ["stderr"], "propagate": False},
         "uvicorn.error": {"handlers": [], "propagate": True},
+        # Naming its parent would undo --no-access-log. Paths hold share links.
+        "uvicorn.access": {"handlers": [], "propagate": False},
     },
 }
