@@ -88,7 +88,8 @@
     dlg.addEventListener("close", function () { openId = null; Live.send({ open: null }); });
     Live.on("up", function () { if (openId !== null) Live.send({ open: openId }); });
     document.addEventListener("click", function (e) {
-      var b = e.target.closest && e.target.closest("[data-open]");
+      /* Not all that is marked so: an open drawer or tooltip is, too. */
+      var b = e.target.closest && e.target.closest("[data-open][aria-haspopup=dialog]");
       if (b) { e.preventDefault(); open(+b.dataset.open, b); }
     });
 

@@ -82,7 +82,9 @@ def test_the_tutorial(page, context, console):
     expect(
         lines.get_by_text(re.compile("running on", re.IGNORECASE)).first
     ).to_be_visible()
+    page.get_by_role("button", name="Pause", exact=True).click()
     page.get_by_role("button", name="Close logs").click()
+    expect(dialog).to_be_hidden()
 
     # "Copy the endpoint URL, paste it in another tab in your browser, then run it."
     url = page.get_by_label("Endpoint URL", exact=True).input_value()
