@@ -26,7 +26,7 @@ _OWN = "http-after-response set-header"
 _LOOKS = """\
   acl reads method GET HEAD
   acl says_mode req.fhdr(sec-fetch-mode) -m found
-  acl looks_at_page req.fhdr(sec-fetch-mode) -m str navigate"""
+  acl navigates req.fhdr(sec-fetch-mode) -m str navigate"""
 # The digests of what may be shown: the whole Authorization header, or the cookie.
 _OF_HEADER = "req.fhdr(authorization),sha2(256),hex"
 _UNTIL = "var(txn.grant),concat(/,txn.name),map_str_int(grants.map,0)"
@@ -130,7 +130,7 @@ def _access(setup: Setup) -> str:
   acl says_site req.fhdr(sec-fetch-site) -m found
   acl own_site req.fhdr(sec-fetch-site) -m str same-origin
   acl by_hand req.fhdr(sec-fetch-site) -m str none
-  acl navigates req.fhdr(sec-fetch-mode) -m str navigate
+{_LOOKS}
   acl foreign var(txn.foreign) -m bool
   acl framed req.fhdr(sec-fetch-dest) -m str iframe frame embed object fencedframe
   http-request set-var(txn.pass) req.cook({setup.pass_cookie}) if !passed
@@ -182,9 +182,8 @@ def _readiness() -> str:
   acl no_longer var(txn.state) -m str private
   acl stopped var(txn.state) -m str paused failed
   acl page var(txn.page) -m bool
-{_LOOKS}
   http-request set-var(txn.page) bool(true) if html reads !says_mode
-  http-request set-var(txn.page) bool(true) if html reads looks_at_page
+  http-request set-var(txn.page) bool(true) if html reads navigates
   http-request set-var(txn.state) var(txn.name),map(states.map,starting)
 {counting.count_held("asleep")}
   http-request lua.wake if asleep page
@@ -214,7 +213,7 @@ backend {SHUT_OUT} from base
   acl html var(txn.kind) -m str html
 {_LOOKS}
   http-request redirect code 302 location {hand_over} \
-if html reads !says_mode or html reads looks_at_page
+if html reads !says_mode or html reads navigates
   {say("private")}
 """
 
