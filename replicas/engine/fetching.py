@@ -68,39 +68,38 @@ class Fetcher:
 
     async def _pull(self, image: str, known: dict[str, str], tell: Tell) -> ImageInfo:
         name, tag = names.split_tag(image)
-        meter, paced = PullMeter(time.monotonic), _Paced(tell)
+        meter = PullMeter(time.monotonic)
         sizes = asyncio.create_task(registry.layer_sizes(image, known))
         sizes.add_done_callback(partial(_learn, meter))
         try:
-            async with self._wire.open(
-                "POST",
-                "/images/create",
-                params={"fromImage": name, "tag": tag},
-                headers=registry_auth.pull_headers(known),
-                silence=PULL_SILENCE,
-                image=image,
-            ) as response:
-                async for message in self._wire.messages(response):
-                    if said := _error_in(message):
-                        raise errors.translate(0, said, image=image)
-                    paced.tell(meter.feed(message))
+            with Paced(tell) as paced:
+                async with self._wire.open(
+                    "POST",
+                    "/images/create",
+                    params={"fromImage": name, "tag": tag},
+                    headers=registry_auth.pull_headers(known),
+                    silence=PULL_SILENCE,
+                    image=image,
+                ) as response:
+                    async for message in self._wire.messages(response):
+                        if said := _error_in(message):
+                            raise errors.translate(0, said, image=image)
+                        paced.tell(meter.feed(message))
         finally:
             sizes.cancel()
-        paced.last()
         return await self._image(image)
 
     async def _build(self, tag: str, build: str, tell: Tell) -> ImageInfo:
-        meter, paced = BuildMeter(time.monotonic), _Paced(tell)
         try:
-            await self._run_build(tag, build, meter, paced)
+            with Paced(tell) as paced:
+                await self._run_build(tag, build, BuildMeter(time.monotonic), paced)
         except EngineRefused as error:
             # The engine cannot read the Dockerfile.
             raise errors.build_failed("", str(error), []) from error
-        paced.last()
         return await self._image(tag)
 
     async def _run_build(
-        self, tag: str, build: str, meter: BuildMeter, paced: _Paced
+        self, tag: str, build: str, meter: BuildMeter, paced: Paced
     ) -> None:
         context = await asyncio.to_thread(contexts.pack, build)
         headers = await asyncio.to_thread(registry_auth.build_headers)
@@ -125,14 +124,28 @@ class Fetcher:
         await self._fetches.close()
 
 
-class _Paced:
-    """Passes progress on a few times a second, and a new step at once."""
+class Paced:
+    """Passes progress on a few times a second, and a new step at once.
+
+    What comes too early is told when its time has come, also if nothing follows it:
+    the line before a long silence is the one that a person looks at.
+    """
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._due = 0.0
         self._held: FetchProgress | None = None
         self._phase: tuple[object, ...] = ()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> Paced:
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._held is not None and failed is None:
+            self._tell(self._held)
 
     def tell(self, progress: FetchProgress) -> None:
         now = time.monotonic()
@@ -140,12 +153,16 @@ class _Paced:
         if now >= self._due or phase != self._phase:
             self._due, self._phase, self._held = now + _PACE, phase, None
             self._tell(progress)
-        else:
-            self._held = progress
+            return
+        self._held = progress
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._due - now, self._late)
 
-    def last(self) -> None:
+    def _late(self) -> None:
+        self._timer = None
         if self._held is not None:
-            self._tell(self._held)
+            self.tell(self._held)
 
 
 def _learn(meter: PullMeter, asked: asyncio.Task[dict[str, int]]) -> None:

@@ -18,6 +18,7 @@ _REFUSAL = (
     b"Content-Length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
 )
 _PIECE = 1 << 16
+_ANSWERS_WITHIN = 5.0  # seconds; a stop may take as long as its container likes
 
 
 @dataclass
@@ -127,8 +128,11 @@ class Wire:
         far_reader, far_writer = await asyncio.open_unix_connection(str(self._engine))
         back = asyncio.create_task(_copy(far_reader, writer))
         try:
-            forth = asyncio.create_task(self._forth(reader, writer, far_writer, back))
+            far = (far_reader, far_writer)
+            forth = asyncio.create_task(self._forth(reader, writer, far, back))
             await asyncio.wait({forth, back}, return_when=asyncio.FIRST_COMPLETED)
+            if back.cancelled():  # by a rule, which sees to the rest
+                await asyncio.wait({forth})
             forth.cancel()
             await asyncio.gather(forth, return_exceptions=True)
         finally:
@@ -136,13 +140,14 @@ class Wire:
             await asyncio.gather(back, return_exceptions=True)
             far_writer.transport.abort()
 
-    async def _forth(self, reader, writer, far_writer, back):
+    async def _forth(self, reader, writer, far, back):
+        _far_reader, far_writer = far
         while piece := await reader.read(_PIECE):
             request = _REQUEST.match(piece)
             if request:
                 what = f"{request[1].decode()} {request[2].decode()}"
                 self._asked[writer] = what
-                if await self._spoil(what, piece, writer, far_writer, back):
+                if await self._spoil(what, piece, writer, far, back):
                     return
             far_writer.write(piece)
             await far_writer.drain()
@@ -151,7 +156,7 @@ class Wire:
             far_writer.write_eof()
         await back
 
-    async def _spoil(self, what, piece, writer, far_writer, back):
+    async def _spoil(self, what, piece, writer, far, back):
         """Whether this connection ends here."""
         rule = next((r for r in self._rules if r.pattern.match(what)), None)
         if rule is None:
@@ -165,11 +170,17 @@ class Wire:
             await writer.drain()
         if rule.how == "mute":
             back.cancel()
-            far_writer.write(piece)
-            await far_writer.drain()
-            # It has the request once it answers, of which nobody hears.
-            await asyncio.sleep(0.2)
+            await asyncio.wait({back})
+            await _unheard(piece, *far)
         return True
+
+
+async def _unheard(piece, far_reader, far_writer):
+    """Let the engine have this: it has, once it answers, and nobody hears of that."""
+    far_writer.write(piece)
+    await far_writer.drain()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(far_reader.read(1), _ANSWERS_WITHIN)
 
 
 async def _copy(reader, writer):
