@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from pathlib import Path
 from typing import Any
 
 from celery.beat import PersistentScheduler
+from django.conf import settings
 
 # Seconds that wall clock and monotonic clock may drift apart between two turns.
 _DRIFT = 1.0
+
+
+def pulse_file() -> Path:
+    """When beat last sent something, on the machine's monotonic clock."""
+    return Path(settings.ALIGHT_RUN) / "beat-pulse"
 
 
 class SteadyScheduler(PersistentScheduler):
@@ -25,6 +33,15 @@ class SteadyScheduler(PersistentScheduler):
         self._offset = offset
         seconds: float = super().tick(*args, **kwargs)
         return seconds
+
+    def apply_async(self, *args: Any, **kwargs: Any) -> Any:
+        """Send a task, and note that it went out: how a beat that hangs, or reaches
+        no broker, is told from one that works."""
+        sent = super().apply_async(*args, **kwargs)
+        # On a full disk the sweeps go on.
+        with contextlib.suppress(OSError):
+            pulse_file().write_text(f"{time.monotonic()}")
+        return sent
 
     def _begin_anew(self) -> None:
         """Every entry counts its interval from now."""

@@ -10,11 +10,11 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from console import guard
+from console import guard, health
 from console.forms import SignInForm
 
 # The field of bubbles beside the form: decoration, seven to a row.
@@ -77,5 +77,17 @@ class SignOut(LogoutView):
 
 @login_not_required
 def healthz(request: HttpRequest) -> HttpResponse:
-    """The web process answers. Says nothing about the worker."""
+    """The web process answers. Touches nothing, says nothing about anything else."""
     return HttpResponse("ok\n", content_type="text/plain")
+
+
+@login_not_required
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Whether what the console stands on is there; 503 names what is not."""
+    parts = health.ready()
+    ready = all(said == health.OK for said in parts.values())
+    return JsonResponse(
+        {"ready": ready, "parts": parts},
+        status=200 if ready else 503,
+        headers={"Cache-Control": "no-store"},
+    )

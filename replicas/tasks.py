@@ -79,6 +79,7 @@ def sweep() -> None:
     # Said already, once for each time it goes away.
     with suppress(EngineUnreachable):
         loop.sweep(_call)
+    _rhythm.end()
 
 
 def sweep_if_late() -> None:
@@ -90,21 +91,32 @@ def sweep_if_late() -> None:
         sweep()
 
 
+def swept_ago() -> float:
+    """Seconds since this worker last came to the end of a sweep, or was started."""
+    return _rhythm.ended_ago()
+
+
 def _call(endpoint_id: int) -> None:
     reconcile.apply_async((endpoint_id,), expires=settings.ALIGHT_SWEEP_SECONDS * 3)
 
 
 class _Rhythm:
-    """When this process began its last sweep."""
+    """When this process began its last sweep, and when it last ended one."""
 
     def __init__(self) -> None:
-        self._last = time.monotonic()
+        self._last = self._end = time.monotonic()
 
     def beat(self) -> None:
         self._last = time.monotonic()
 
+    def end(self) -> None:
+        self._end = time.monotonic()
+
     def silent_for(self) -> float:
         return time.monotonic() - self._last
+
+    def ended_ago(self) -> float:
+        return time.monotonic() - self._end
 
 
 _rhythm = _Rhythm()

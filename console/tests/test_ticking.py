@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from celery import Celery
 
-from console.ticking import SteadyScheduler
+from console.ticking import SteadyScheduler, pulse_file
 
 SWEEP = 10.0
 
@@ -70,3 +70,23 @@ def test_one_that_starts_after_the_clock_was_set_back_does_not_wait_for_it(
     for entry in beat.schedule.values():
         entry.last_run_at = clocks.now() + timedelta(hours=1)
     assert sent_within(beat, clocks, 100) >= 8
+
+
+def test_what_went_out_leaves_a_pulse_and_what_did_not_leaves_none(
+    clocks, settings, tmp_path, monkeypatch
+):
+    settings.ALIGHT_RUN = tmp_path
+    app = Celery("beat", broker="memory://")
+    made = SteadyScheduler(app, schedule_filename=str(tmp_path / "b"), lazy=False)
+    entry = made.Entry(name="sweep", task="sweep", schedule=SWEEP, app=app)
+
+    def away(*_, **__):
+        raise OSError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(made, "send_task", away)
+        made.apply_entry(entry)
+        assert not pulse_file().exists()
+    made.apply_entry(entry)
+    assert float(pulse_file().read_text()) == clocks.measured
+    made.close()

@@ -1,7 +1,8 @@
 """The worker's door: what other processes of this installation ask of the engine.
 
 A private socket (ALIGHT_WORKER_SOCKET, for its owner only) that speaks HTTP and JSON;
-endpoints/worker.py is its caller and has checked who asks; the ingress calls /wake.
+endpoints/worker.py is its caller and has checked who asks; the ingress calls /wake,
+and whoever watches over the worker /healthz.
 A refusal is status 409 with `reason` and a sentence. Bodies may hold passwords: they
 are never logged.
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 from aiohttp import web
 from django.conf import settings
 
-from replicas import pulls
+from replicas import pulls, tasks
 from replicas.engine import errors
 from replicas.engine.base import (
     EngineError,
@@ -39,6 +40,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # Seconds for a registry, fewer than the caller waits for this door.
 _PATIENCE = 8.0
+# Turns of beat without a whole sweep after which it counts as stuck.
+_ROUNDS = 6
 # Seconds that open answers get when the worker ends.
 _FAREWELL = 1.0
 
@@ -92,6 +95,7 @@ class Door:
                 web.post("/measure-volumes", self._measure_volumes),
                 web.get("/volumes/{volume_id}/archive", self._archive),
                 web.post("/wake", self._wake),
+                web.get("/healthz", self._healthz),
             ]
         )
         runner = web.AppRunner(
@@ -170,6 +174,12 @@ class Door:
         if not await self._waker.wake(asked["name"]):
             raise web.HTTPNotFound
         return web.json_response({})
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        """200 while it makes its rounds to their end; 503 with how long it has not."""
+        ago = tasks.swept_ago()
+        late = ago > _ROUNDS * settings.ALIGHT_SWEEP_SECONDS
+        return web.json_response({"swept": round(ago, 1)}, status=503 if late else 200)
 
 
 def _break_off(request: web.Request) -> None:

@@ -6,13 +6,15 @@ import stat
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import DatabaseError
 
 from endpoints import worker
 from endpoints.models import RegistryCredential
 from endpoints.sealing import seal
-from replicas import pulls
+from replicas import pulls, tasks
 from replicas.engine.base import RegistryRefused
 from replicas.engine.fake import FakeImage, FakeStreams, World
 from replicas.runner import door
@@ -272,3 +274,41 @@ async def test_a_folder_that_is_not_there_yet(path, world, settings):
     await made.sweep()
     assert later.exists()
     await made.close()
+
+
+# --- Whether it works ---------------------------------------------------------
+async def health(path):
+    connector = aiohttp.UnixConnector(path=str(path))
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.get("http://worker/healthz") as answer,
+    ):
+        return answer.status, await answer.json()
+
+
+async def test_it_is_well_while_it_makes_its_rounds(path, world, settings, monkeypatch):
+    ago = [6.0 * settings.ALIGHT_SWEEP_SECONDS]
+    monkeypatch.setattr(door.tasks, "swept_ago", lambda: ago[0])
+    async with opened(FakeStreams(world)):
+        assert await health(path) == (200, {"swept": ago[0]})
+        ago[0] += 1
+        assert await health(path) == (503, {"swept": ago[0]})
+
+
+def test_a_round_counts_once_it_came_to_its_end(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(tasks.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(tasks, "_rhythm", tasks._Rhythm())
+    clock[0] += 50
+
+    def broken(call):
+        raise DatabaseError
+
+    with monkeypatch.context() as away:
+        away.setattr(tasks.loop, "sweep", broken)
+        with pytest.raises(DatabaseError):
+            tasks.sweep()
+    assert tasks.swept_ago() == 50
+    monkeypatch.setattr(tasks.loop, "sweep", lambda call: None)
+    tasks.sweep()
+    assert tasks.swept_ago() == 0
