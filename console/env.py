@@ -4,6 +4,8 @@ import ipaddress
 import os
 from pathlib import Path
 
+from launcher.database import given
+
 
 class BadSetting(Exception):
     """An environment variable holds something that cannot be used."""
@@ -71,6 +73,14 @@ def _is_network(text: str, *, ports: bool) -> bool:
     except ValueError:
         return False
     return port.isascii() and port.isdigit() and 0 < int(port) < 65536
+
+
+def envfiled(name: str) -> str:
+    """The variable, or the content of the file `NAME_FILE` names; "" without both."""
+    try:
+        return given(os.environ, name)
+    except ValueError as error:
+        raise BadSetting(str(error)) from None
 
 
 def envsecret(name: str, fallback: Path) -> str:

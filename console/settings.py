@@ -9,9 +9,11 @@ from typing import Any
 
 from csp.constants import NONE, SELF
 
+from console.databases import postgres, sqlite
 from console.env import (
     envbool,
     envchoice,
+    envfiled,
     envint,
     envlist,
     envnetworks,
@@ -135,21 +137,19 @@ ALIGHT_LOG_MINUTE_MB = envint("ALIGHT_LOG_MINUTE_MB", 512)
 ALIGHT_LOG_TAIL = envint("ALIGHT_LOG_TAIL", 5000)
 
 # --- Database, Valkey --------------------------------------------------------
+# A PostgreSQL: postgres://user:password@host:port/name. Without one it is SQLite.
+ALIGHT_DATABASE_URL = envfiled("ALIGHT_DATABASE_URL")
+# Its password, in place of one in that address.
+ALIGHT_DATABASE_PASSWORD = envfiled("ALIGHT_DATABASE_PASSWORD")
+# Connections that each process keeps to it, at most.
+ALIGHT_DATABASE_CONNECTIONS = envint("ALIGHT_DATABASE_CONNECTIONS", 20)
+ALIGHT_SQLITE = envstr("ALIGHT_SQLITE", str(ALIGHT_HOME / "alight.sqlite3"))
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": envstr("ALIGHT_SQLITE", str(ALIGHT_HOME / "alight.sqlite3")),
-        "OPTIONS": {
-            # Writers queue instead of failing half way through a transaction.
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": (
-                "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
-                "PRAGMA cache_size=-8000;"
-            ),
-        },
-        "TEST": {"NAME": None},
-    }
+    "default": postgres(
+        ALIGHT_DATABASE_URL, ALIGHT_DATABASE_PASSWORD, ALIGHT_DATABASE_CONNECTIONS
+    )
+    if ALIGHT_DATABASE_URL
+    else sqlite(ALIGHT_SQLITE)
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -396,6 +396,7 @@ LOGGING = {
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        "psycopg.pool": {"level": "WARNING"},
         # Its own lines in this form too.
         "uvicorn": {"handlers": ["stderr"], "propagate": False},
         "uvicorn.error": {"handlers": [], "propagate": True},

@@ -5,6 +5,9 @@ import ast
 import pytest
 from django.conf import settings
 
+from console import databases
+from launcher.database import EXAMPLE
+
 ROOT = settings.BASE_DIR
 APPS = ("console", "endpoints", "replicas", "templates_app")
 # The last word of a call that leaves the process, and how it may say its limit.
@@ -97,7 +100,9 @@ def test_a_plain_socket_that_connects_has_a_time_limit():
 
 
 def test_database_and_broker_have_a_time_limit():
-    assert 0 < settings.DATABASES["default"]["OPTIONS"]["timeout"] <= 60
+    for database in (databases.sqlite(""), databases.postgres(EXAMPLE, "", 20)):
+        options = database["OPTIONS"]
+        assert 0 < options.get("pool", options)["timeout"] <= 60
     options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
     assert options["socket_timeout"]
     assert options["socket_connect_timeout"]

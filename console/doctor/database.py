@@ -9,7 +9,7 @@ from pathlib import Path
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from console.doctor import place
+from console.doctor import place, postgres
 from console.doctor.finding import Finding, fine, note, wrong
 
 # Seconds for reading the whole file; a large one is left unread.
@@ -18,6 +18,9 @@ _RESTORE = "make restore FROM=… puts a backup in its place (docs/operating.md)
 
 
 def check() -> list[Finding]:
+    if server := place.postgres():
+        found, answers = postgres.look(server)
+        return [*found, *(_migrations() if answers else [])]
     path = place.database()
     if not path.is_file():
         return [

@@ -11,6 +11,7 @@ from django.conf import settings
 from console.doctor.finding import CannotLook
 from launcher import processes
 from launcher.config import Config, read_config
+from launcher.database import Postgres, chosen
 
 
 @cache
@@ -27,13 +28,24 @@ def log(name: str) -> str:
     return str(config().logs / f"{name}.log")
 
 
+def postgres() -> Postgres | None:
+    """The PostgreSQL in use; None for SQLite."""
+    return chosen(os.environ)
+
+
 def database() -> Path:
-    return Path(settings.DATABASES["default"]["NAME"])
+    """SQLite's file."""
+    return Path(settings.ALIGHT_SQLITE)
+
+
+def has_database() -> bool:
+    """Whether there is one to ask: asking SQLite would make an empty one."""
+    return postgres() is not None or database().is_file()
 
 
 def need_database() -> None:
-    """Raises CannotLook where there is none: asking would make an empty one."""
-    if not database().is_file():
+    """Raises CannotLook where there is none."""
+    if not has_database():
         raise CannotLook("there is no database.")
 
 

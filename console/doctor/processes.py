@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import socket
 from datetime import timedelta
-from pathlib import Path
 
 import redis
 from django.conf import settings
@@ -122,7 +121,7 @@ def _worker() -> Finding | None:
                 f"The worker does not listen at {path}: {error.strerror or error}.",
                 f"It does after its first sweep. Its log: {place.log('worker')}",
             )
-    return _rounds() if Path(place.database()).is_file() else None
+    return _rounds() if place.has_database() else None
 
 
 def _rounds() -> Finding | None:

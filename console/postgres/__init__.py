@@ -1,0 +1,1 @@
+"""Django's PostgreSQL, with two things added: see `base`."""
