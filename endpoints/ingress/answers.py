@@ -148,8 +148,9 @@ ANSWERS = (
     ),
 )
 
-# How each answer is spelled: for browsers and for everybody else.
-KINDS = ("html", "json")
+# How each answer is spelled: for browsers, and for everybody else, who is told JSON.
+HTML, JSON = ".html", ""
+KINDS = (HTML, JSON)
 
 # The states a Route may have, each answered by the answer of that code.
 STATES = ("starting", "paused", "failed", "idle")
@@ -266,8 +267,8 @@ def as_page(
 def reasons(reason: str) -> dict[str, str]:
     """A reason as it stands in each kind of answer, by kind; base64 of UTF-8."""
     spelled = {
-        "html": html.escape(reason),
-        "json": json.dumps(reason, ensure_ascii=False)[1:-1],
+        HTML: html.escape(reason),
+        JSON: json.dumps(reason, ensure_ascii=False)[1:-1],
     }
     return {
         kind: base64.b64encode(text.encode()).decode() for kind, text in spelled.items()
@@ -275,7 +276,7 @@ def reasons(reason: str) -> dict[str, str]:
 
 
 def answers_map(console_url: str) -> str:
-    """The text of answers.map: "<code>.<html|json>.<part> <the rest of the line>".
+    """The text of answers.map: "<code>.<part><kind> <the rest of the line>".
 
     HAProxy joins head, the endpoint's name, middle, the reason and tail. An answer that
     names no endpoint has a head only, one without reasons no tail.
@@ -283,11 +284,11 @@ def answers_map(console_url: str) -> str:
     lines: list[str] = []
     for answer in ANSWERS:
         for kind, text in (
-            ("html", as_page(answer, console_url)),
-            ("json", as_json(answer)),
+            (HTML, as_page(answer, console_url)),
+            (JSON, as_json(answer)),
         ):
             head, _, rest = text.partition(_NAME)
             middle, _, tail = rest.partition(_REASON)
             parts = {"head": head, "middle": middle, "tail": tail}
-            lines += [f"{answer.code}.{kind}.{p} {t}" for p, t in parts.items() if t]
+            lines += [f"{answer.code}.{p}{kind} {t}" for p, t in parts.items() if t]
     return "\n".join(lines) + "\n"

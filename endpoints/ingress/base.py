@@ -202,5 +202,6 @@ class Ingress(Protocol):
         ...
 
     def callers(self) -> dict[str, int]:
-        """Requests by digest of the grant they came with, since the ingress began."""
+        """Use by digest of the grant, since the ingress began: it grows while a grant
+        is used, by one a connection and second at least, by one a request at most."""
         ...

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from endpoints.ingress import counting, frontend, own_pages, slots
+from endpoints.ingress import counting, frontend, identity, own_pages, slots
 from endpoints.ingress.replies import on_error
 from endpoints.ingress.routes import Place, slot_name
 from endpoints.ingress.setup import Setup
@@ -88,13 +88,14 @@ global
   tune.lua.session-timeout 60s
   tune.bufsize 32768
   tune.http.maxhdr 200
+  # Our patterns are short: to match them is quicker than to look them up.
+  tune.pattern.cache-size 0
 
 defaults base
   mode http
   option http-keep-alive
   option abortonclose
   option http-restrict-req-hdr-names delete
-  option forwardfor
   # Only a connection that was refused is tried again: nothing was sent on it.
   option redispatch 1
   retries 4
@@ -138,6 +139,7 @@ backend callers from base
 store http_req_cnt
 
 backend {frontend.CONSOLE} from base
+{identity.rules(setup)}
 {own_pages.to_the_console(setup)}
 {own_pages.render(setup)}
 {frontend.shut_out(setup)}

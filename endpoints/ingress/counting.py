@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from endpoints.ingress.base import BOUNDS, Answers
+from endpoints.ingress.replies import NAME, say, status_of
 
 _BUCKETS = len(BOUNDS) + 1
 _CLASSES = 5
@@ -31,28 +32,48 @@ _COUNTS = re.compile(" ".join(rf"gpc{number}=(\d+)" for number in range(COUNTERS
 def rules() -> str:
     """Rules that count an answer of a replica: the frontend's last for responses.
 
-    The first bound that an answer is within ends them, so quick answers, whose rules
-    weigh most, go through few.
+    The first bound that an answer is within ends them. Those that are quick and fine,
+    whose rules weigh most, are done with the first.
     """
     lines = [
-        f"  http-response {_add_class(hundreds)} if {{ status {statuses} }}"
+        "  http-response set-var(txn.took) date(0,us),sub(txn.began)",
+        *(
+            f"  acl within_{number} var(txn.took) -m int lt {round(bound * 1_000_000)}"
+            for number, bound in enumerate(BOUNDS)
+        ),
+        f"  acl fine status {_STATUSES[2]}",
+        f"  http-response allow if fine within_0 {_counted(200)} {_added(0)}",
+        # Only what counts as use is counted.
+        f"  http-response allow unless {{ sc_tracked({_COUNTER}) }}",
+    ]
+    lines += [
+        f"  http-response {_add(_of(100 * hundreds))} if {{ status {statuses} }}"
         for hundreds, statuses in _STATUSES.items()
     ]
-    lines.append("  http-response set-var(txn.took) date(0,us),sub(txn.began)")
-    for number, bound in enumerate(BOUNDS):
-        micros = round(bound * 1_000_000)
-        lines += (
-            f"  acl within_{number} var(txn.took) -m int lt {micros}",
-            f"  http-response {_add(number)} if within_{number}",
-            f"  http-response allow if within_{number}",
-        )
+    lines += [
+        f"  http-response allow if within_{number} {_added(number)}"
+        for number in range(len(BOUNDS))
+    ]
     lines.append(f"  http-response {_add(len(BOUNDS))}")
     return "\n".join(lines)
 
 
+def admission() -> str:
+    """Rules that let a request in: it counts as in flight, and finds room or a 429.
+
+    One that was held has been through them.
+    """
+    return f"""\
+  acl was_held var(txn.state) -m found
+  acl crowded sc_conn_cur({_COUNTER}),sub(txn.most) gt 0
+  http-request track-sc{_COUNTER} {NAME} table traffic
+  http-request set-var(txn.most) var(txn.way),word(3,/)
+  {say("busy")} if crowded !was_held {_counted(status_of("busy"))}"""
+
+
 def count_own(status: int, condition: str) -> str:
     """The rule that counts an answer of the ingress itself."""
-    return f"  http-request {_add_class(status // 100)} if {condition}"
+    return f"  http-request {_add(_of(status))} if {condition}"
 
 
 def count_held(condition: str) -> str:
@@ -84,5 +105,18 @@ def _add(counter: int) -> str:
     return f"sc-inc-gpc({counter},{_COUNTER})"
 
 
-def _add_class(hundreds: int) -> str:
-    return _add(_BUCKETS + hundreds - 1)
+def _counted(status: int) -> str:
+    """A condition that always holds and, looked at, counts an answer of this status.
+
+    The last one of a rule: what stands before it decides.
+    """
+    return _added(_of(status))
+
+
+def _added(counter: int) -> str:
+    return f"{{ sc_inc_gpc({counter},{_COUNTER}) gt 0 }}"
+
+
+def _of(status: int) -> int:
+    """The counter of its class."""
+    return _BUCKETS + status // 100 - 1

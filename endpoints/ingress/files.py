@@ -18,13 +18,14 @@ from endpoints.ingress.answers import answers_map
 from endpoints.ingress.base import Route
 from endpoints.ingress.routes import (
     MAPS,
-    SLOTS,
     UPSTREAMS,
+    WAYS,
     Draft,
     Place,
     Tables,
     empty_tables,
     slot_name,
+    slots_of,
 )
 from endpoints.ingress.setup import Setup
 
@@ -59,7 +60,7 @@ def write_all(setup: Setup, routes: Sequence[Route]) -> None:
         tables, places = _remembered(setup)
         draft = Draft(tables)
         listed = {route.name for route in routes}
-        for name, slot in list(tables[SLOTS].items()):
+        for name, slot in slots_of(tables[WAYS]).items():
             if name not in listed:
                 draft.forget(name, places.pop(slot, ()))
         for route in routes:
@@ -103,14 +104,14 @@ def _remembered(setup: Setup) -> tuple[Tables, dict[str, list[Place]]]:
         trusted = time.time() - path.stat().st_mtime < _TRUSTED_SECONDS
         places = config.places_in(path.read_text()) if trusted else {}
         tables = empty_tables()
-        for table in (SLOTS, UPSTREAMS) if places else ():
+        for table in (WAYS, UPSTREAMS) if places else ():
             lines = (setup.folder / table).read_text().splitlines()
             tables[table] = dict(line.split(" ", 1) for line in lines)
     except FileNotFoundError:
         return empty_tables(), {}
     room = {slot_name(index) for index in range(setup.slots)}
     most = max((len(servers) for servers in places.values()), default=0)
-    if most > setup.servers or not room.issuperset(tables[SLOTS].values()):
+    if most > setup.servers or not room.issuperset(slots_of(tables[WAYS]).values()):
         return empty_tables(), {}
     return tables, places
 

@@ -30,20 +30,22 @@ from endpoints.ingress.routes import (
     GRANTS,
     HOLDS,
     HOSTS,
-    LIMITS,
     MAPS,
-    PUBLIC,
     REASONS,
-    SLOTS,
     STATES_MAP,
     UPSTREAMS,
+    WAYS,
     Draft,
     Place,
     Tables,
+    Way,
     check,
     empty_tables,
     free_slot,
     is_word,
+    rows_of,
+    seal,
+    slots_of,
 )
 from endpoints.ingress.runtime import (
     Runtime,
@@ -76,7 +78,7 @@ class HAProxyIngress:
             return
         with files.locked(self._setup.folder), self._runtime() as hap:
             tables = self._tables(hap)
-            slot = tables[SLOTS].get(name)
+            slot = slots_of(tables[WAYS]).get(name)
             places, _ = self._places(hap, [slot] if slot else [])
             draft = Draft(tables)
             draft.forget(name, places[slot] if slot else ())
@@ -106,12 +108,12 @@ class HAProxyIngress:
         there is no room for, and a sentence for each endpoint that differs."""
         wanted = routes() if callable(routes) else routes
         draft = Draft(self._tables(hap))
-        known = set(draft.tables[SLOTS])
+        known = slots_of(draft.tables[WAYS])
         listed = {route.name: route for route in wanted}
-        places, _ = self._places(hap, sorted(set(draft.tables[SLOTS].values())))
-        told = [stray_route(name) for name in sorted(known - listed.keys())]
-        for name in known - listed.keys():
-            draft.forget(name, places[draft.tables[SLOTS][name]])
+        places, _ = self._places(hap, sorted(set(known.values())))
+        told = [stray_route(name) for name in sorted(known.keys() - listed.keys())]
+        for name in known.keys() - listed.keys():
+            draft.forget(name, places[known[name]])
         draft.forget_strays(listed)
         full: IngressFull | None = None
         for route in wanted:
@@ -145,7 +147,7 @@ class HAProxyIngress:
             raise ValueError(msg)
         with files.locked(self._setup.folder), self._runtime() as hap:
             row = f"{grant.digest}/{name}"
-            draft = Draft(self._rows(hap, [(SLOTS, name), (GRANTS, row)]))
+            draft = Draft(self._rows(hap, [(WAYS, name), (GRANTS, row)]))
             if still():
                 draft.admit(name, grant)
             self._carry_out(hap, draft)
@@ -154,34 +156,34 @@ class HAProxyIngress:
         if not is_word(name):
             return
         with files.locked(self._setup.folder), self._runtime() as hap:
-            draft = Draft(self._rows(hap, [(SLOTS, name), (PUBLIC, name)]))
+            draft = Draft(self._rows(hap, [(WAYS, name)]))
             if still():
                 draft.publish(name, public=public)
             self._carry_out(hap, draft)
 
     def expel(self, digests: Collection[str], *, but_at: Collection[str] = ()) -> None:
         with files.locked(self._setup.folder), self._runtime() as hap:
-            grants = map_rows(hap.ask([f"show map {GRANTS}"])[0])
-            draft = Draft(empty_tables() | {GRANTS: grants})
+            told = map(map_rows, hap.ask([f"show map {t}" for t in (WAYS, GRANTS)]))
+            draft = Draft(empty_tables() | dict(zip((WAYS, GRANTS), told, strict=True)))
             draft.expel(digests, but_at)
             self._carry_out(hap, draft)
 
     def traffic(self) -> dict[str, Traffic]:
         with self._runtime() as hap:
-            names, table = hap.ask([f"show map {SLOTS}", "show table traffic"])
+            names, table = hap.ask([f"show map {WAYS}", "show table traffic"])
         seen = dict(traffic_rows(table))
         return {name: seen.get(name, Traffic(0, 0)) for name in map_rows(names)}
 
     def waiting(self) -> dict[str, int]:
         with self._runtime() as hap:
             names, table, stats = hap.ask(
-                [f"show map {SLOTS}", "show table traffic", "show stat -1 2 -1"]
+                [f"show map {WAYS}", "show table traffic", "show stat -1 2 -1"]
             )
         at_replicas = slot_sessions(stats)
         open_now = {name: seen.in_flight for name, seen in traffic_rows(table)}
         found = {
             name: open_now.get(name, 0) - at_replicas.get(slot, 0)
-            for name, slot in map_rows(names).items()
+            for name, slot in slots_of(map_rows(names)).items()
         }
         return {name: number for name, number in found.items() if number > 0}
 
@@ -206,12 +208,17 @@ class HAProxyIngress:
 
     def _tables_of(self, hap: Runtime, route: Route) -> Tables:
         """The rows that concern one route: asking for a row beats a thousand rows."""
-        by_name = (SLOTS, STATES_MAP, PUBLIC, HOLDS, LIMITS)
+        by_name = (WAYS, STATES_MAP, HOLDS)
         wanted = [(HOSTS, route.host), *((table, route.name) for table in by_name)]
-        wanted += [(REASONS, f"{route.name}.{kind}") for kind in KINDS]
+        wanted += [(REASONS, f"{route.name}{kind}") for kind in KINDS]
         tables = self._rows(hap, wanted)
-        grants = hap.ask([f"show map {GRANTS}"])[0]
-        tables[GRANTS] = map_rows(grants, having=f"/{route.name} ")
+        row = tables[WAYS].get(route.name)
+        if row and Way.read(row).grants == seal(route.grants):
+            # As they should be. Looking them up would be most of this change's time.
+            tables[GRANTS] = rows_of(route)
+        else:
+            grants = hap.ask([f"show map {GRANTS}"])[0]
+            tables[GRANTS] = map_rows(grants, having=f"/{route.name} ")
         return tables
 
     def _rows(self, hap: Runtime, wanted: Sequence[tuple[str, str]]) -> Tables:
@@ -247,11 +254,11 @@ class HAProxyIngress:
         wanted = route() if callable(route) else route
         check(wanted)
         tables = self._tables_of(hap, wanted)
-        slot = tables[SLOTS].get(wanted.name)
+        slot = slots_of(tables[WAYS]).get(wanted.name)
         if slot is not None and newly:
             return
         if slot is None:
-            taken = map_rows(hap.ask([f"show map {SLOTS}"])[0])
+            taken = slots_of(map_rows(hap.ask([f"show map {WAYS}"])[0]))
             slot = free_slot(set(taken.values()), self._setup.slots)
         places, tables[UPSTREAMS] = self._places(hap, [slot])
         draft = Draft(tables)

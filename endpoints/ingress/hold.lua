@@ -7,8 +7,7 @@ local worker = os.getenv("ALIGHT_HOLD_WORKER")
 local usual = tonumber(os.getenv("ALIGHT_HOLD_SECONDS"))
 local states = Map.new("states.map", Map._str)
 local holds = Map.new("holds.map", Map._str)
-local slots = Map.new("slots.map", Map._str)
-local public = Map.new("public.map", Map._str)
+local ways = Map.new("ways.map", Map._str)
 local grants = Map.new("grants.map", Map._str)
 
 -- The longest that any request may ask to be held, in seconds.
@@ -45,18 +44,23 @@ local function pause(waited)
   return 100
 end
 
+-- The slot of an endpoint, and "public" or "private"; nothing where there is none.
+local function way_to(name)
+  return (ways:lookup(name) or ""):match("^[^/]+/([^/]+)/[^/]+/([^/]+)")
+end
+
 -- Whether it may still call: that may have ended while it was held.
-local function passes(txn, name)
-  if public:lookup(name) then return true end
+local function passes(txn, name, access)
+  if access == "public" then return true end
   local ends = grants:lookup((txn:get_var("txn.grant") or "") .. "/" .. name)
   return ends ~= nil and tonumber(ends) > core.now().sec
 end
 
 -- What is said to the request: "ready" (it goes on), or an answer's code.
 local function outcome(txn, name, waited, limit)
-  local slot, state = slots:lookup(name), states:lookup(name)
+  local state, slot, access = states:lookup(name), way_to(name)
   if not slot then return "unknown" end
-  if not passes(txn, name) then return "private" end
+  if not passes(txn, name, access) then return "private" end
   if txn.f:nbsrv(slot) > 0 then
     txn:set_var("txn.slot", slot)
     return "ready"

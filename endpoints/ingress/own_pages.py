@@ -6,6 +6,7 @@ and requests that are answered later. The frontend has looked at who asks.
 
 from __future__ import annotations
 
+from endpoints.ingress import identity
 from endpoints.ingress.replies import on_error, say
 from endpoints.ingress.setup import Setup
 from endpoints.reaching import BODY_MAX
@@ -20,11 +21,12 @@ def render(setup: Setup) -> str:
     """The whole backend section."""
     return f"""\
 backend {OWN_PAGES} from base
+{identity.rules(setup)}
   acl reserved path_beg {RESERVED}
   acl asks_start path {RESERVED}start
-  acl some_ready var(txn.name),map(slots.map),nbsrv gt 0
+  acl some_ready var(txn.way),word(2,/),nbsrv gt 0
   http-request return status 200 content-type application/json \
-string '{{"state":"ready"}}' if asks_start some_ready
+hdr X-Alight-Answer ready string '{{"state":"ready"}}' if asks_start some_ready
   # What is answered later is kept on this machine: nobody fills its disk. Nothing else
   # here takes a body, and the console would keep it before it says so.
   acl too_large req.hdr_val(content-length) gt {BODY_MAX}
@@ -35,7 +37,7 @@ string '{{"state":"ready"}}' if asks_start some_ready
   http-request set-uri {RESERVED}async if !reserved
   http-request set-header X-Alight-Endpoint %[var(txn.name)]
   acl passed var(txn.passed) -m bool
-  acl public var(txn.name),map(public.map) -m found
+  acl public var(txn.way),word(4,/) -m str public
   http-request set-header X-Alight-Grant %[var(txn.grant)] if passed
   http-request set-header X-Alight-Grant public if !passed public
   http-request set-header Host {setup.console_hosts[0]}

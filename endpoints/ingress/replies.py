@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from endpoints.ingress.answers import ANSWERS
 
+# The endpoint's name in what is known of it (Way, in routes.py).
+NAME = "var(txn.way),word(1,/)"
 _ANSWERS = {answer.code: answer for answer in ANSWERS}
 
 
@@ -49,10 +51,10 @@ def _headers(code: str) -> Mapping[str, str]:
 def _named_body(code: str) -> str:
     """The log-format text that puts name and reason between an answer's parts."""
     # A reason is there for endpoints that failed, in each kind's own spelling.
-    reason = "%[var(txn.name),concat(.,txn.kind),map(reasons.map),b64dec]"
+    reason = f"%[{NAME},concat(,txn.kind),map(reasons.map),b64dec]"
     head, middle, tail = (_part(code, part) for part in ("head", "middle", "tail"))
-    return f"{head}%[var(txn.name)]{middle}{reason}{tail}"
+    return f"{head}%[{NAME}]{middle}{reason}{tail}"
 
 
 def _part(code: str, part: str) -> str:
-    return f"%[{code},concat(.,txn.kind,.{part}),map(answers.map)]"
+    return f"%[{code},concat(.{part},txn.kind),map(answers.map)]"

@@ -3,33 +3,33 @@
 What HAProxy holds is told in maps, which only these commands change:
 
 hosts.map      host → endpoint name
-slots.map      name → slot, the backend that was given to this endpoint
+ways.map       name → all that a request to a ready replica needs: see Way
 states.map     name → what holds while no replica answers
-reasons.map    name.kind → why it failed, as that kind of answer spells it, in base64
+reasons.map    name+kind → why it failed, as that kind of answer spells it, in base64
 holds.map      name → seconds a request waits for a replica
-limits.map     name → requests it may have open at once
-public.map     name → 1 where anybody may call
 grants.map     digest/name → Unix time until which whoever shows it may call
 upstreams.map  slot/server → key of the upstream that has this place
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address as _ip
+from typing import NamedTuple, Self
 
 from endpoints.ingress.answers import STATES, reasons
 from endpoints.ingress.base import Grant, IngressFull, Route, Upstream
 
-HOSTS, SLOTS, STATES_MAP = "hosts.map", "slots.map", "states.map"
-PUBLIC, GRANTS, UPSTREAMS = "public.map", "grants.map", "upstreams.map"
-REASONS, HOLDS, LIMITS = "reasons.map", "holds.map", "limits.map"
+HOSTS, WAYS, STATES_MAP = "hosts.map", "ways.map", "states.map"
+GRANTS, UPSTREAMS = "grants.map", "upstreams.map"
+REASONS, HOLDS = "reasons.map", "holds.map"
 # Those with one row for each endpoint, by its name.
-_BY_NAME = (STATES_MAP, PUBLIC, HOLDS, LIMITS)
-MAPS = (HOSTS, SLOTS, STATES_MAP, PUBLIC, GRANTS, UPSTREAMS, REASONS, HOLDS, LIMITS)
+_BY_NAME = (STATES_MAP, HOLDS)
+MAPS = (HOSTS, WAYS, STATES_MAP, GRANTS, UPSTREAMS, REASONS, HOLDS)
 
 Tables = dict[str, dict[str, str]]
 
@@ -41,8 +41,48 @@ _MOST_OPEN = 2000
 # Characters of a reason: the runtime socket takes commands of a limited length.
 _LONGEST_REASON = 300
 
+# What a way says of an endpoint's grants when one came since they were written.
+UNSURE = "-"
+
 # Nothing else may reach the runtime socket, where a space or a semicolon has meaning.
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@=+-]*")
+
+
+class Way(NamedTuple):
+    """A row of ways.map: one lookup for all that every request asks, "a/b/c/d/e".
+
+    slot: the backend that was given to this endpoint. limit: requests it may have open
+    at once. access: "public" or "private". grants: `seal` of its rows in grants.map,
+    or UNSURE. Whatever is revoked changes the row, which HAProxy notices.
+    """
+
+    name: str
+    slot: str
+    limit: str
+    access: str
+    grants: str
+
+    @classmethod
+    def read(cls, row: str) -> Self:
+        return cls(*row.split("/"))
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+
+def access(*, public: bool) -> str:
+    return "public" if public else "private"
+
+
+def seal(grants: Iterable[Grant]) -> str:
+    """Tells one set of grants from another."""
+    rows = sorted(f"{one.digest} {one.until}" for one in grants)
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+
+
+def slots_of(ways: Mapping[str, str]) -> dict[str, str]:
+    """Which endpoint has which slot, by name. ways: rows of ways.map."""
+    return {name: Way.read(row).slot for name, row in ways.items()}
 
 
 @dataclass(frozen=True)
@@ -103,7 +143,8 @@ class Draft:
         # How it was, by name and by slot, so that a thousand routes stay quick.
         self._hosts = _grouped((n, host) for host, n in tables[HOSTS].items())
         self._grants = _grouped((t.partition("/")[2], t) for t in tables[GRANTS])
-        self._claims = Counter(tables[SLOTS].values())
+        self._slots = slots_of(tables[WAYS])
+        self._claims = Counter(self._slots.values())
 
     def lead(self, route: Route, slot: str, places: Sequence[Place]) -> None:
         """Make route.host lead exactly there, through this slot."""
@@ -123,7 +164,7 @@ class Draft:
 
         Raises IngressFull.
         """
-        mine = self.tables[SLOTS].get(name)
+        mine = self._slots.get(name)
         if mine is not None:
             if self._claims[mine] == 1 and int(mine[1:]) < slots:
                 return mine
@@ -154,36 +195,39 @@ class Draft:
         """
         for host in sorted(self._hosts[name]):
             self._drop(HOSTS, host)
-        self._drop(PUBLIC, name)
+        self._drop(WAYS, name)
         for key in sorted(self._grants[name]):
             self._drop(GRANTS, key)
-        slot = self.tables[SLOTS].get(name)
+        slot = self._slots.pop(name, None)
         if slot is not None:
             after = [self._retire(slot, place) for place in places]
             self._note(slot, places, after)
             self._claims[slot] -= 1
         self._explain(name, "")
-        for table in (STATES_MAP, HOLDS, LIMITS, SLOTS):
+        for table in _BY_NAME:
             self._drop(table, name)
 
     def admit(self, name: str, grant: Grant) -> None:
         """One more may call an endpoint that is led somewhere."""
-        if name in self.tables[SLOTS]:
-            self._put(GRANTS, f"{grant.digest}/{name}", str(grant.until))
+        key, until = f"{grant.digest}/{name}", str(grant.until)
+        known = self.tables[GRANTS].get(key) == until
+        if not known and self._change(name, grants=UNSURE):
+            self._put(GRANTS, key, until)
 
     def publish(self, name: str, *, public: bool) -> None:
         """Everybody may call it, or only those with a grant."""
-        if not public:
-            self._drop(PUBLIC, name)
-        elif name in self.tables[SLOTS]:
-            self._put(PUBLIC, name, "1")
+        self._change(name, access=access(public=public))
 
     def expel(self, digests: Collection[str], but_at: Collection[str] = ()) -> None:
         """These may call nothing any more, but endpoints of these names."""
+        out: set[str] = set()
         for key in list(self.tables[GRANTS]):
             digest, _, name = key.partition("/")
             if digest in digests and name not in but_at:
                 self._drop(GRANTS, key)
+                out.add(name)
+        for name in sorted(out):
+            self._change(name, grants=seal(self._granted(name)))
 
     # -- places of one slot -------------------------------------------------------
 
@@ -251,33 +295,53 @@ class Draft:
     def _shut(self, route: Route) -> None:
         """Who may no longer call is out, and what is said meanwhile is known."""
         if not route.public:
-            self._drop(PUBLIC, route.name)
-        wanted = {f"{one.digest}/{route.name}": one.until for one in route.grants}
+            self._change(route.name, access=access(public=False))
+        wanted = rows_of(route)
         for key in sorted(self._grants[route.name] - wanted.keys()):
             self._drop(GRANTS, key)
         for key, until in sorted(wanted.items()):
-            self._put(GRANTS, key, str(until))
+            self._put(GRANTS, key, until)
+        self._change(route.name, grants=seal(route.grants))
         state = route.state if route.state in STATES else "starting"
         self._explain(route.name, route.reason if state == "failed" else "")
         self._put(STATES_MAP, route.name, state)
         self._put(HOLDS, route.name, str(route.hold))
-        self._put(LIMITS, route.name, str(route.most_open or _MOST_OPEN))
 
     def _explain(self, name: str, reason: str) -> None:
         """Why it failed; "" for nothing to say."""
         for kind, spelled in reasons(reason[:_LONGEST_REASON]).items():
             if reason:
-                self._put(REASONS, f"{name}.{kind}", spelled)
+                self._put(REASONS, f"{name}{kind}", spelled)
             else:
-                self._drop(REASONS, f"{name}.{kind}")
+                self._drop(REASONS, f"{name}{kind}")
 
     def _open(self, route: Route, slot: str) -> None:
-        self._put(SLOTS, route.name, slot)
-        if route.public:
-            self._put(PUBLIC, route.name, "1")
+        way = Way(
+            name=route.name,
+            slot=slot,
+            limit=str(route.most_open or _MOST_OPEN),
+            access=access(public=route.public),
+            grants=seal(route.grants),
+        )
+        self._put(WAYS, route.name, str(way))
+        self._slots[route.name] = slot
         for host in sorted(self._hosts[route.name] - {route.host}):
             self._drop(HOSTS, host)
         self._put(HOSTS, route.host, route.name)
+
+    def _change(self, name: str, **fields: str) -> bool:
+        """Change the way there; False where none is known."""
+        row = self.tables[WAYS].get(name)
+        if row is None:
+            return False
+        self._put(WAYS, name, str(Way.read(row)._replace(**fields)))
+        return True
+
+    def _granted(self, name: str) -> Iterable[Grant]:
+        """The grants that are left to this endpoint."""
+        rows = self.tables[GRANTS]
+        left = (key for key in self._grants[name] if key in rows)
+        return (Grant(key.partition("/")[0], int(rows[key])) for key in left)
 
     def _put(self, table: str, key: str, value: str) -> None:
         rows = self.tables[table]
@@ -295,6 +359,11 @@ class Draft:
         self.commands.append(command)
         if table:
             self.touched.add(table)
+
+
+def rows_of(route: Route) -> dict[str, str]:
+    """Its rows in grants.map."""
+    return {f"{one.digest}/{route.name}": str(one.until) for one in route.grants}
 
 
 def check(route: Route) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from endpoints.ingress import counting, identity
 from endpoints.ingress.setup import Setup
 
 
@@ -27,6 +28,10 @@ defaults slots from base
   default-server check inter 30s fastinter 500ms downinter 500ms fall 2 rise 1
   default-server observe layer4 error-limit 1 on-error mark-down
 
+{identity.rules(setup)}
+
+{counting.admission()}
+
 {_credentials(cookies)}
 
 {_responses(cookies)}
@@ -36,9 +41,8 @@ defaults slots from base
 def _credentials(cookies: Sequence[str]) -> str:
     return f"""\
   # Neither a token of this console nor its cookies are any replica's business.
-  acl token_passed var(txn.token) -m bool
   acl our_token req.fhdr(authorization) -m reg -i '^bearer[[:space:]]+alt_'
-  http-request del-header authorization if token_passed or our_token
+  http-request del-header authorization if our_token
   # It would lead past the ingress's rules.
   http-request del-header upgrade if {{ req.fhdr(upgrade) -m sub -i h2c }}
 {_cookie_rules(cookies)}"""
@@ -58,8 +62,9 @@ def _cookie_rules(cookies: Sequence[str]) -> str:
         (
             "  acl one_cookie_header req.fhdr_cnt(cookie) eq 1",
             f"  acl only_ours req.fhdr(cookie) -m reg '^\\s*({names})=[^;]*$'",
-            "  http-request del-header cookie if one_cookie_header only_ours",
             f"  acl our_cookie req.fhdr(cookie) -m reg '(^|;)\\s*({names})='",
+            "  http-request allow unless our_cookie",
+            "  http-request del-header cookie if one_cookie_header only_ours",
             "  http-request allow unless our_cookie",
             *[f"{rule} {one}"] * 4,
             "  http-request del-header cookie if our_cookie",

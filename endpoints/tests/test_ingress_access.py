@@ -322,7 +322,7 @@ async def test_a_replica_that_breaks_off_counts_as_an_error(ingress, visitor, re
 async def test_callers_are_counted_by_what_they_showed(ingress, visitor, replica):
     ingress.apply(private("art", replica.upstream(), grants=(GRANT,)))
     for _ in range(3):
-        assert (await visitor.get("art", **TOKEN))[0] == 200
+        assert (await visitor.get("art", **TOKEN, Connection="close"))[0] == 200
     await status_of(visitor, {"Authorization": "Bearer alt_other"})
     await eventually(ingress.callers, {GRANT.digest: 3})
 

@@ -70,7 +70,7 @@ def test_replicas_are_kept_while_somebody_vouched_for_them(tmp_path):
     files.write_slots(setup, {"e0001": PLACES})
     files.write_all(setup, [public("chat")])
     assert list(config.places_in((tmp_path / files.CONFIG).read_text())) == ["e0001"]
-    assert (tmp_path / "slots.map").read_text() == "chat e0001\n"
+    assert (tmp_path / "ways.map").read_text().startswith("chat chat/e0001/")
 
 
 def test_replicas_nobody_vouched_for_are_not_kept(tmp_path):
@@ -87,7 +87,7 @@ def test_fewer_slots_than_before_begin_anew(tmp_path):
     files.write_all(setup, [public("art"), public("chat")])
     files.write_slots(setup, {"e0001": PLACES})
     files.write_all(setup_in(tmp_path, slots=1), [public("chat")])
-    assert (tmp_path / "slots.map").read_text() == "chat e0000\n"
+    assert (tmp_path / "ways.map").read_text().startswith("chat chat/e0000/")
     assert config.places_in((tmp_path / files.CONFIG).read_text()) == {}
 
 
@@ -130,7 +130,10 @@ def test_write_ingress_writes_every_living_endpoint(settings, tmp_path):
     call_command("write_ingress", verbosity=0)
     text = {path.name: path.read_text() for path in tmp_path.glob("*.map")}
     assert text["hosts.map"] == "art.localhost art\nrest.localhost rest\n"
-    assert text["public.map"] == "art 1\n"
+    assert re.findall(r"(\w+)/\w+/2000/(\w+)/", text["ways.map"]) == [
+        ("art", "public"),
+        ("rest", "private"),
+    ]
     assert text["states.map"] == "art starting\nrest paused\n"
     assert text["grants.map"].startswith(f"{key.digest}/art 4102444800")
     assert "bind 127.0.0.1:8080" in (tmp_path / files.CONFIG).read_text()

@@ -8,13 +8,14 @@ from endpoints.ingress.base import Grant, IngressFull, Upstream
 from endpoints.ingress.routes import (
     GRANTS,
     HOSTS,
-    PUBLIC,
     REASONS,
-    SLOTS,
+    WAYS,
     Draft,
     Place,
+    Way,
     empty_tables,
     free_slot,
+    seal,
 )
 from endpoints.tests.ingress_parts import private, public
 
@@ -38,6 +39,10 @@ def commands(route, places, held=None):
     return draft.commands
 
 
+def way(name, slot="e0000", access="private", grants=()):
+    return str(Way(name, slot, "2000", access, seal(grants)))
+
+
 def settled(route):
     """The maps as they are once this route was applied."""
     draft = Draft(empty_tables())
@@ -51,12 +56,11 @@ def test_a_new_host_leads_somewhere_only_when_all_else_is_in_place():
         "add map grants.map AA/art 4102444800",
         "add map states.map art starting",
         "add map holds.map art 0",
-        "add map limits.map art 2000",
         "set server e0000/s1 addr 172.17.0.2 port 7860",
         "set maxconn server e0000/s1 4",
         "add map upstreams.map e0000/s1 1.1",
         "set server e0000/s1 state ready",
-        "add map slots.map art e0000",
+        f"add map ways.map art {way('art', grants=route.grants)}",
         "add map hosts.map art.localhost art",
     ]
 
@@ -69,12 +73,12 @@ def test_a_reason_is_there_while_it_holds():
     }
     assert spelled == {
         "art.html": "It “ended” &amp; &lt;died&gt;.",
-        "art.json": "It “ended” & <died>.",
+        "art": "It “ended” & <died>.",
     }
     said = commands(public("art", reason="It “ended” & <died>."), FREE, held)
     assert [c for c in said if "reasons" in c] == [
         "del map reasons.map art.html",
-        "del map reasons.map art.json",
+        "del map reasons.map art",
     ]
     draft = Draft(held)
     draft.forget("art")
@@ -86,11 +90,16 @@ def test_a_grant_is_added_alone_and_taken_everywhere():
     draft = Draft(held)
     draft.admit("art", Grant("AA", 7))
     draft.admit("nobody", Grant("AA", 7))
-    assert draft.commands == ["add map grants.map AA/art 7"]
+    assert draft.commands == [
+        "set map ways.map art art/e0000/2000/private/-",
+        "add map grants.map AA/art 7",
+    ]
+    assert Draft(draft.tables).commands == []
     held[GRANTS] |= {"AA/art": "7", "AA/chat": "7", "BB/art": "7"}
     draft = Draft(held)
     draft.expel({"AA"}, but_at={"chat"})
     assert draft.tables[GRANTS] == {"AA/chat": "7", "BB/art": "7"}
+    assert draft.tables[WAYS] == {"art": way("art", grants=(Grant("BB", 7),))}
     draft.expel({"AA"})
     assert draft.tables[GRANTS] == {"BB/art": "7"}
 
@@ -98,7 +107,11 @@ def test_a_grant_is_added_alone_and_taken_everywhere():
 def test_a_grant_whose_end_moves_is_set_anew():
     held = settled(private("art", grants=(Grant("AA", 7),)))
     said = commands(private("art", grants=(Grant("AA", 9),)), FREE, held)
-    assert said == ["set map grants.map AA/art 9"]
+    changed = way("art", grants=(Grant("AA", 9),))
+    assert said == [
+        "set map grants.map AA/art 9",
+        f"set map ways.map art {changed}",
+    ]
 
 
 def test_nothing_is_said_twice():
@@ -111,20 +124,22 @@ def test_nothing_is_said_twice():
 def test_going_private_comes_before_anything_else():
     held = settled(public("art", ONE))
     said = commands(private("art", ONE, TWO), [used("s1", ONE), FREE[1]], held)
-    assert said[0] == "del map public.map art"
+    assert said[0] == f"set map ways.map art {way('art')}"
 
 
 def test_going_public_comes_after_the_replicas():
     said = commands(public("art", ONE), FREE, settled(private("art")))
-    assert said[-1] == "add map public.map art 1"
+    assert said[-1] == f"set map ways.map art {way('art', access='public')}"
 
 
 def test_a_revoked_token_goes_and_a_new_one_comes():
     held = settled(private("art", grants=(Grant("AA"), Grant("BB"))))
     held[GRANTS]["AA/other"] = "1"
-    assert commands(private("art", grants=(Grant("BB"), Grant("CC"))), FREE, held) == [
+    route = private("art", grants=(Grant("BB"), Grant("CC")))
+    assert commands(route, FREE, held) == [
         "del map grants.map AA/art",
         "add map grants.map CC/art 4102444800",
+        f"set map ways.map art {way('art', grants=route.grants)}",
     ]
 
 
@@ -195,14 +210,17 @@ def test_the_first_free_slot_is_taken():
 
 
 def test_a_slot_two_endpoints_claim_is_left_to_one_of_them():
-    draft = Draft(tables(**{SLOTS: {"art": "e0000", "chat": "e0000"}}))
+    draft = Draft(tables(**{WAYS: {"art": way("art"), "chat": way("chat")}}))
     assert draft.slot_for("art", 4) == "e0001"
     draft.describe(public("art"), "e0001")
     assert draft.slot_for("chat", 4) == "e0000"
 
 
 def test_a_slot_that_no_longer_exists_is_given_up():
-    assert Draft(tables(**{SLOTS: {"art": "e0009"}})).slot_for("art", 2) == "e0000"
+    assert (
+        Draft(tables(**{WAYS: {"art": way("art", "e0009")}})).slot_for("art", 2)
+        == "e0000"
+    )
 
 
 def test_forgetting_shuts_the_door_first_and_cuts_nobody_off():
@@ -210,13 +228,11 @@ def test_forgetting_shuts_the_door_first_and_cuts_nobody_off():
     draft.forget("art", [used("s1", ONE, open=1), FREE[1]])
     assert draft.commands == [
         "del map hosts.map art.localhost",
-        "del map public.map art",
+        "del map ways.map art",
         "del map grants.map AA/art",
         "set server e0000/s1 state maint",
         "del map states.map art",
         "del map holds.map art",
-        "del map limits.map art",
-        "del map slots.map art",
     ]
 
 
@@ -225,14 +241,12 @@ def test_strays_of_endpoints_nobody_lists_are_dropped():
         tables(
             **{
                 HOSTS: {"old.localhost": "old", "art.localhost": "art"},
-                PUBLIC: {"old": "1", "art": "1"},
                 GRANTS: {"AA/old": "1", "AA/art": "1"},
             }
         )
     )
     draft.forget_strays({"art": public("art")})
     assert draft.tables[HOSTS] == {"art.localhost": "art"}
-    assert draft.tables[PUBLIC] == {"art": "1"}
     assert draft.tables[GRANTS] == {"AA/art": "1"}
 
 

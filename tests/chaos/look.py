@@ -14,7 +14,7 @@ from docker.errors import DockerException
 from requests import RequestException
 
 from endpoints.ingress.base import IngressUnreachable
-from endpoints.ingress.routes import SLOTS, UPSTREAMS
+from endpoints.ingress.routes import UPSTREAMS, WAYS, slots_of
 from endpoints.ingress.runtime import Runtime, map_rows, slot_places
 from launcher.replicas import installation
 from replicas.engine import names
@@ -143,8 +143,9 @@ def _epoch(text):
 def _routes(console):
     try:
         with Runtime(console.config.env["ALIGHT_INGRESS_SOCKET"]) as haproxy:
-            told = haproxy.ask([f"show map {SLOTS}", f"show map {UPSTREAMS}"])
-            slots, keys = map(map_rows, told)
+            told = haproxy.ask([f"show map {WAYS}", f"show map {UPSTREAMS}"])
+            ways, keys = map(map_rows, told)
+            slots = slots_of(ways)
             stats = haproxy.ask([f"show stat {slot} 4 -1" for slot in slots.values()])
     except IngressUnreachable:
         return None
