@@ -56,13 +56,13 @@ Key = tuple[int, int, str]  # replica id, attempt, state
 def pauses(slow: float) -> Iterator[float]:
     """Seconds between tries while starting: quick at first, then every `slow`.
 
-    Each is a sixteenth of the time that has passed, so that whoever waits for the
+    Each is a thirtieth of the time that has passed, so that whoever waits for the
     answer waits little longer than the start takes.
     """
     pause = 0.02
     while True:
         yield pause
-        pause = min(slow, pause * 1.0625)
+        pause = min(slow, pause * 1.03125)
 
 
 class Prober:
