@@ -25,9 +25,7 @@ from replicas.metrics import fleet
 from replicas.models import Gpu, Replica
 from replicas.progress import duration
 from replicas.reconciler import failing, launch, words
-from replicas.reconciler.failing import fail
-from replicas.reconciler.observe import NO_HARDWARE, Scene
-from replicas.reconciler.plan import (
+from replicas.reconciler.actions import (
     Act,
     Action,
     Add,
@@ -36,6 +34,8 @@ from replicas.reconciler.plan import (
     Settle,
     StopRollout,
 )
+from replicas.reconciler.failing import fail
+from replicas.reconciler.observe import NO_HARDWARE, Scene
 from replicas.states import ReplicaState as S
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from replicas.logs import store
 from replicas.models import Replica
 from replicas.progress import duration
 from replicas.reconciler import words
-from replicas.reconciler.plan import STEADY, backoff
+from replicas.reconciler.steps import STEADY, backoff
 from replicas.states import ReplicaState
 
 # Lines of output kept with the event, so that the reason can be read in its place.

@@ -21,6 +21,7 @@ from replicas.engine import get_engine, names
 from replicas.engine.base import EngineError, EngineUnreachable, Observed
 from replicas.models import Replica
 from replicas.reconciler import waiting
+from replicas.reconciler.actions import Act, Action, Limits, Plan
 from replicas.reconciler.execute import execute, touches_engine
 from replicas.reconciler.observe import (
     by_owner,
@@ -29,7 +30,7 @@ from replicas.reconciler.observe import (
     observe,
     wish_of,
 )
-from replicas.reconciler.plan import Act, Action, Limits, Plan, plan
+from replicas.reconciler.plan import plan
 from replicas.reconciler.saying import in_words
 from replicas.reconciler.snapshot import Owner, Snapshot
 from replicas.states import ReplicaState

@@ -1,28 +1,31 @@
 """From the wish and the world to what to do next. Pure: no clock, no I/O.
 
 `plan` is called again after its actions were carried out, until it has none; so each
-action may be one small step.
+action may be one small step. What each replica needs is in steps.py; here it is put
+together, and how many there should be is decided.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import datetime
 
-from replicas.engine.base import Observed
-from replicas.reconciler.moments import AHEAD, due, told
-from replicas.reconciler.snapshot import Owner, ReplicaFacts, Snapshot
+from replicas.reconciler.actions import (
+    Act,
+    Add,
+    Drop,
+    Forget,
+    Limits,
+    Plan,
+    Settle,
+    StopRollout,
+    Verb,
+)
+from replicas.reconciler.snapshot import ReplicaFacts, Snapshot
+from replicas.reconciler.steps import has_to_go, next_step, was_read
 from replicas.states import ReplicaState as S
 
 # Places an endpoint has at most: one server of the ingress each.
 PLACES = 8
-# How long an exited container is kept for its last lines when nobody has read them.
-LOG_GRACE = timedelta(seconds=15)
-# A replica that was ready and has not answered for this long is started anew.
-SILENT_LIMIT = timedelta(seconds=120)
-# A replica that ran this long before it failed starts its back-off from the beginning.
-STEADY = timedelta(minutes=10)
 # Troubles that may pass by themselves: a new revision is tried this often with them
 # before it is given up, with all others once.
 PASSING = frozenset(
@@ -39,108 +42,6 @@ PASSING = frozenset(
     }
 )
 PATIENCE = 3
-_BACKOFF = (10, 20, 40, 80, 160, 300)
-
-
-def backoff(failures: int) -> int:
-    """Seconds until the next try after so many failures in a row: 10 … 300."""
-    return _BACKOFF[min(max(failures, 1), len(_BACKOFF)) - 1]
-
-
-@dataclass(frozen=True)
-class Add:
-    """A new replica in this place."""
-
-    number: int
-
-
-@dataclass(frozen=True)
-class Drop:
-    """A container nobody owns any more."""
-
-    container_id: str
-
-
-@dataclass(frozen=True)
-class Forget:
-    """The endpoint's row: nothing of it is left."""
-
-
-@dataclass(frozen=True)
-class Settle:
-    """This revision runs in full, or in as much as there is hardware for."""
-
-    revision: int
-
-
-@dataclass(frozen=True)
-class StopRollout:
-    """The revision cannot become ready: the one that ran before serves on."""
-
-    revision: int
-    fallback: int
-    replica: ReplicaFacts
-
-
-Verb = Literal[
-    "assign",  # book hardware, or take a place in line
-    "fetch",  # get the image
-    "fetch_timeout",  # the image has not come in time
-    "launch",  # create and start the container
-    "adopt",  # a container of ours runs and the row does not know it yet
-    "ready",  # it answered: let traffic in
-    "silent",  # it stopped answering: keep traffic away
-    "answering",  # it answers again
-    "exited",  # its container ended by itself
-    "gone",  # its container was taken away
-    "timeout",  # it never answered in time
-    "restart_silent",  # it has not answered for too long
-    "gpu_lost",  # its GPU is gone: out of traffic, and another takes its place
-    "retry",  # the back-off is over
-    "retire",  # take it out of traffic and let it end
-    "call_back",  # it is needed again and has not been asked to end: back into traffic
-    "terminate",  # ask its container to end
-    "kill",  # it did not end when asked
-    "remove",  # its container ended and was read to its end
-    "finish",  # nothing of it is left
-]
-
-
-@dataclass(frozen=True)
-class Act:
-    """One step for one replica."""
-
-    verb: Verb
-    replica: ReplicaFacts
-    container: Observed | None = None
-
-
-Action = Add | Act | Drop | Forget | Settle | StopRollout
-
-
-@dataclass
-class Plan:
-    """Actions in order, and when to look again when nothing calls earlier."""
-
-    actions: list[Action] = field(default_factory=list)
-    again: datetime | None = None
-
-    def look_at(self, when: datetime) -> None:
-        self.again = when if self.again is None else min(self.again, when)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long things may take.
-
-    drain: for open requests of a replica that has to go now. shrink: the same where
-    only fewer are needed, and nobody waits for its end. fetch: for an image to come.
-    """
-
-    grace: timedelta
-    drain: timedelta
-    shrink: timedelta
-    fetch: timedelta = timedelta(hours=6)
 
 
 def plan(world: Snapshot, now: datetime, limits: Limits) -> Plan:
@@ -149,10 +50,9 @@ def plan(world: Snapshot, now: datetime, limits: Limits) -> Plan:
     back = _called_back(world)
     for replica in world.replicas:
         container = world.containers.get((replica.id, replica.attempt))
-        step = _gpu_lost if _lost_gpu(replica) else _STEPS[replica.state]
-        if replica.id in back:
-            step = _needed_again
-        verb = step(replica, container, world, now, limits, result)
+        verb: Verb | None = "call_back"
+        if replica.id not in back:
+            verb = next_step(replica, container, world, now, limits, result)
         if verb is not None:
             result.actions.append(Act(verb, replica, container))
     _drop_strays(world, now, result)
@@ -164,174 +64,6 @@ def plan(world: Snapshot, now: datetime, limits: Limits) -> Plan:
     return result
 
 
-# --- one replica --------------------------------------------------------------
-
-
-def _waiting(
-    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
-) -> Verb | None:
-    return "assign"
-
-
-def _assigned(
-    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
-) -> Verb | None:
-    return "launch" if r.revision in w.images else "fetch"
-
-
-def _pulling(
-    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, li: Limits, p: Plan
-) -> Verb | None:
-    # The runner pulls; it calls when it is done or has failed.
-    if r.revision in w.images:
-        return "launch"
-    deadline = due(r.since, li.fetch, now)
-    if now >= deadline:
-        return "fetch_timeout"
-    p.look_at(deadline)
-    return None
-
-
-def _starting(
-    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
-) -> Verb | None:
-    if c is None:
-        return "gone" if r.started_at else "launch"
-    if c.created:
-        return "launch"
-    if not c.running:
-        return "exited"
-    if r.started_at is None:
-        return "adopt"
-    if r.answered_at is not None:
-        return "ready"
-    begun = told(r.started_at, r.since, now)
-    deadline = due(begun, timedelta(seconds=w.wish.start_timeout), now)
-    if now >= deadline:
-        return "timeout"
-    p.look_at(deadline)
-    return None
-
-
-def _serving(
-    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
-) -> Verb | None:
-    if c is None:
-        return "gone"
-    if not c.running:
-        return "exited"
-    if c.paused:
-        # Somebody's wish: it is left alone, and out of traffic, until it goes on.
-        return "silent" if r.state is S.READY else None
-    if r.silent_since is None:
-        return "answering" if r.state is S.UNHEALTHY else None
-    if r.state is S.READY:
-        return "silent"
-    deadline = due(r.silent_since, SILENT_LIMIT, now)
-    if now >= deadline:
-        return "restart_silent"
-    p.look_at(deadline)
-    return None
-
-
-def _failed(
-    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, li: Limits, p: Plan
-) -> Verb | None:
-    if c is not None:
-        return _end_container(r, c, w, now, li, p)
-    longest = now + timedelta(seconds=backoff(r.failures)) + AHEAD
-    if r.retry_at is None or now >= r.retry_at or r.retry_at > longest:
-        return "retry"
-    p.look_at(r.retry_at)
-    return None
-
-
-def _lost_gpu(r: ReplicaFacts) -> bool:
-    return r.gpu_lost and r.state is not S.STOPPING
-
-
-def _gpu_lost(
-    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
-) -> Verb | None:
-    return "gpu_lost"
-
-
-def _stopping(
-    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, li: Limits, p: Plan
-) -> Verb | None:
-    if c is None:
-        return "finish"
-    if c.running and r.end_asked_at is None:
-        limit = due(r.since, li.drain if _has_to_go(r, w) else li.shrink, now)
-        drained = not w.open_requests.get(r.id, 0) or now >= limit
-        # Without its GPU it finishes nothing.
-        if not drained and not r.gpu_lost:
-            p.look_at(min(limit, now + _pause(now - r.since)))
-            return None
-    return _end_container(r, c, w, now, li, p)
-
-
-def _has_to_go(r: ReplicaFacts, w: Snapshot) -> bool:
-    """Somebody wants its end, or another in its place: not only fewer."""
-    wish = w.wish
-    replaced = r.retire or r.revision != wish.revision
-    return wish.paused or wish.deleting or replaced
-
-
-def _pause(waited: timedelta) -> timedelta:
-    """Until open requests are counted again: rarely for a socket that stays open."""
-    return min(max(waited / 10, timedelta(seconds=1)), timedelta(seconds=10))
-
-
-def _needed_again(
-    r: ReplicaFacts, c: Observed | None, w: Snapshot, now: datetime, _: Limits, p: Plan
-) -> Verb | None:
-    return "call_back"
-
-
-def _end_container(
-    r: ReplicaFacts, c: Observed, w: Snapshot, now: datetime, li: Limits, p: Plan
-) -> Verb | None:
-    """Ask it to end, insist after the grace time, remove it once it was read."""
-    if c.running:
-        if r.end_asked_at is None:
-            return "terminate"
-        deadline = due(r.end_asked_at, li.grace, now)
-        if now >= deadline:
-            return "kill"
-        p.look_at(deadline)
-        return None
-    ended = told(c.finished_at or now, r.since, now)
-    return "remove" if _was_read(c, (r.id, r.attempt), ended, w, now, p) else None
-
-
-def _was_read(
-    c: Observed, owner: Owner, ended: datetime, w: Snapshot, now: datetime, p: Plan
-) -> bool:
-    if c.created or owner in w.logs_done:
-        return True
-    limit = due(ended, LOG_GRACE, now)
-    if now >= limit:
-        return True
-    p.look_at(min(limit, now + timedelta(seconds=1)))
-    return False
-
-
-_STEPS = {
-    S.WAITING: _waiting,
-    S.ASSIGNED: _assigned,
-    S.PULLING: _pulling,
-    S.STARTING: _starting,
-    S.READY: _serving,
-    S.UNHEALTHY: _serving,
-    S.FAILED: _failed,
-    S.STOPPING: _stopping,
-}
-
-
-# --- the endpoint as a whole ----------------------------------------------------
-
-
 def _drop_strays(w: Snapshot, now: datetime, p: Plan) -> None:
     """Containers of past attempts, or of replicas that are no more."""
     current = {(r.id, r.attempt) for r in w.replicas}
@@ -339,7 +71,7 @@ def _drop_strays(w: Snapshot, now: datetime, p: Plan) -> None:
         if owner in current:
             continue
         ended = container.finished_at or now
-        if container.running or _was_read(container, owner, ended, w, now, p):
+        if container.running or was_read(container, owner, ended, w, now, p):
             p.actions.append(Drop(container.id))
 
 
@@ -381,7 +113,7 @@ def _can_serve_on(r: ReplicaFacts, w: Snapshot) -> bool:
         and r.silent_since is None
         and r.end_asked_at is None
         and not r.gpu_lost
-        and not _has_to_go(r, w)
+        and not has_to_go(r, w)
         and container is not None
         and container.running
         and not container.paused

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replicas.reconciler.plan import (
+from replicas.reconciler.actions import (
     Act,
     Action,
     Add,

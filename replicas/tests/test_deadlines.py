@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 
-from replicas.reconciler.plan import _STEPS, Act, backoff, plan
+from replicas.reconciler.actions import Act
+from replicas.reconciler.plan import plan
+from replicas.reconciler.steps import STEPS, backoff
 from replicas.states import MOVES
 from replicas.states import ReplicaState as S
 from replicas.tests.test_plan import (
@@ -52,7 +54,7 @@ def a_world(row, its, **rest):
 
 
 def test_the_states_are_those_of_the_code():
-    assert set(_STEPS) == set(S) - {S.STOPPED}
+    assert set(STEPS) == set(S) - {S.STOPPED}
     assert {state for state in S if not MOVES[state]} == {S.STOPPED}
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from replicas.engine.base import Observed
-from replicas.reconciler.plan import (
+from replicas.reconciler.actions import (
     Act,
     Add,
     Drop,
@@ -14,10 +14,10 @@ from replicas.reconciler.plan import (
     Limits,
     Settle,
     StopRollout,
-    backoff,
-    plan,
 )
+from replicas.reconciler.plan import plan
 from replicas.reconciler.snapshot import ReplicaFacts, Snapshot, WishFacts
+from replicas.reconciler.steps import backoff
 from replicas.states import ReplicaState as S
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from replicas.engine import names
 from replicas.engine.base import Wanted
-from replicas.reconciler.plan import Act, Verb
+from replicas.reconciler.actions import Act, Verb
 from replicas.reconciler.saying import in_words
 from replicas.reconciler.snapshot import ReplicaFacts
 from replicas.states import ReplicaState as S
