@@ -1,6 +1,6 @@
 # make up · make down · make test: everything else is for those who change Alight.
 # Settings are environment variables or words after make: make up ALIGHT_PORT=8090
-.PHONY: help up down restart status doctor backup restore service service-off test chaos check lock bench token images audit
+.PHONY: help up down restart status doctor backup restore service service-off test test-postgres chaos check lock bench token images audit
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell sh launcher/find-python)
@@ -20,6 +20,7 @@ help:
 	@echo "make token NAME=ci    a bearer token for the API"
 	@echo "make images           the base image, on a machine without a registry too"
 	@echo "make test [ARGS=…]    set up and run every check and test"
+	@echo "make test-postgres [ARGS=…]  the tests that touch a database, on a PostgreSQL"
 	@echo "make check            linters and types only"
 	@echo "make chaos [SEED=…]   everything breaks, for MINUTES=30"
 	@echo "make bench [ARGS=…]   the benchmarks, or those of that name"
@@ -58,6 +59,9 @@ images:
 
 test:
 	@$(RUN) test $(ARGS)
+
+test-postgres:
+	@$(RUN) test-postgres $(ARGS)
 
 bench:
 	@$(RUN) bench $(ARGS)

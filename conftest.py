@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.engine",
     "tests.registry",
     "tests.order",
+    "tests.twice",
 ]
 
 

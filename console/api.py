@@ -24,7 +24,7 @@ from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
-from console import space
+from console import away, space
 from endpoints import trail
 
 log = logging.getLogger(__name__)
@@ -41,10 +41,22 @@ class TooLarge(exceptions.APIException):
 class NoSpace(exceptions.APIException):
     status_code = 507
     default_code = "disk_full"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"The console's disk is full. Free some space {space.place()}, then send "
+            "this again. Endpoints keep running."
+        )
+
+
+class DatabaseAway(exceptions.APIException):
+    status_code = 503
+    default_code = "database_away"
     default_detail = (
-        "The console's disk is full. Free some space where ALIGHT_HOME is, then send "
-        "this again. Endpoints keep running."
+        "The console's database does not answer. Send this again in a moment; if that "
+        "goes on, make doctor says why. Endpoints keep running."
     )
+    wait = away.AGAIN
 
 
 class JSONParser(BaseParser):
@@ -122,6 +134,9 @@ def _refusal(error: Exception) -> exceptions.APIException | None:
         return TooLarge()
     if space.is_full(error):
         return NoSpace()
+    if away.is_away(error):
+        log.error("The database does not answer: %s", error)
+        return DatabaseAway()
     if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError):
         return exceptions.ParseError("The request could not be read.")
     return None

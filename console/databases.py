@@ -30,7 +30,7 @@ def sqlite(path: str) -> dict[str, Any]:
 
 
 def postgres(url: str, password: str, most: int) -> dict[str, Any]:
-    """most: connections of each process. docs/adr/0017-two-databases.md"""
+    """most: connections of each process. docs/adr/0018-two-databases.md"""
     try:
         found = read_url(url, password)
     except ValueError as error:

@@ -11,12 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
-from console import space
+from console import away, space
 from endpoints import trail
 
 log = logging.getLogger(__name__)
 
 FULL = "The console’s disk is full"
+AWAY = "The console’s database does not answer"
 _BARE = (
     "<!doctype html><title>The console hit a problem</title>"
     "<h1>The console hit a problem</h1><p>Your endpoints keep running; only this "
@@ -70,13 +71,14 @@ def broken(request: HttpRequest) -> HttpResponse:
     reference = trail.now().request or trail.new_request()
     # Django calls this while it handles the exception.
     failed = sys.exc_info()
-    full = space.is_full(failed[1])
+    full, gone = space.is_full(failed[1]), away.is_away(failed[1])
     # Quoted: a path may hold a line's end.
     path = quote(request.path)
     log.error("Reference %s: %s failed", reference, path, exc_info=failed)
     context = {
-        "title": FULL if full else "The console hit a problem",
-        "full": full,
+        "title": FULL if full else AWAY if gone else "The console hit a problem",
+        "full": space.place() if full else "",
+        "away": gone,
         "reference": reference,
         "path": request.get_full_path() if request.method == "GET" else request.path,
         "bubbles": ["ready", "failed", "ready"],
@@ -88,4 +90,7 @@ def broken(request: HttpRequest) -> HttpResponse:
         # What failed may be the frame that this page shares with all others.
         log.exception("Reference %s: its page failed too", reference)
         page = _BARE.format(reference=reference)
-    return HttpResponse(page, status=507 if full else 500)
+    answer = HttpResponse(page, status=507 if full else 503 if gone else 500)
+    if gone and not full:
+        answer["Retry-After"] = str(away.AGAIN)
+    return answer

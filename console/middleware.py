@@ -1,8 +1,11 @@
-"""On their way out pages are compressed, and answers get headers of ours."""
+"""On their way out pages are compressed, answers get headers of ours, and long ones
+let go of the database."""
 
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils.deprecation import MiddlewareMixin
@@ -24,6 +27,19 @@ class CompressPages(GZipMiddleware):
         if response.streaming or not html:
             return response
         return super().process_response(request, response)
+
+
+class LetGo(MiddlewareMixin):
+    """A long answer keeps no connection to the database while it is sent: what it
+    asks later it asks with one of its own."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        # There the request has a thread of its own, and that has the connection.
+        if response.streaming and isinstance(request, ASGIRequest):
+            close_old_connections()
+        return response
 
 
 class OwnHeaders(MiddlewareMixin):

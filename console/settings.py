@@ -220,6 +220,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "console.middleware.OwnHeaders",
+    "console.middleware.LetGo",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "console.middleware.CompressPages",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -66,7 +66,7 @@ def _each(
     for pk in list(rows.values_list("pk", flat=True)):
         with transaction.atomic():
             # Read and written under one lock: a change meanwhile is not undone.
-            row = rows.select_for_update().filter(pk=pk).first()
+            row = rows.select_for_update(no_key=True).filter(pk=pk).first()
             if row is not None:
                 renew(row, tally)
 

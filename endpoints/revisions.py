@@ -109,7 +109,7 @@ def roll_back(endpoint: Endpoint, number: int, actor: str) -> bool:
     Replicas that run it stay as they are. Raises NoSuchRevision.
     """
     with transaction.atomic():
-        row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
         if row.revision == number:
             return False
         found = row.revisions.filter(number=number).first()
@@ -130,7 +130,7 @@ def roll_back(endpoint: Endpoint, number: int, actor: str) -> bool:
 def try_again(endpoint: Endpoint, actor: str) -> bool:
     """Give the wanted revision another chance. False when it did not fail."""
     with transaction.atomic():
-        row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
         if not _clear(wanted(row)):
             return False
         timeline.record(

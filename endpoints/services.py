@@ -141,7 +141,7 @@ def held(endpoint: Endpoint) -> Iterator[Endpoint]:
     Raises Endpoint.DoesNotExist when it is gone.
     """
     with transaction.atomic():
-        yield Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        yield Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
 
 
 def effect_of(endpoint: Endpoint, **fields: Any) -> str:

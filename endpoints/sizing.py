@@ -68,7 +68,7 @@ def wake(endpoint: Endpoint, actor: str = "", why: str = "") -> bool:
     if not actor and _just_knocked(endpoint, now):
         return False
     with transaction.atomic():
-        row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
         if row.paused or row.deleting:
             return False
         woken = row.wanted_count == 0
@@ -98,7 +98,7 @@ def sleep(endpoint: Endpoint, actor: str) -> bool:
     False when none was wanted. Raises StaysAwake.
     """
     with transaction.atomic():
-        row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
         if row.paused:
             msg = "It is paused and runs nothing. Resume it to let requests wake it."
             raise StaysAwake(msg)
@@ -134,7 +134,7 @@ def keep_warm(endpoint: Endpoint, until: datetime | None, actor: str) -> None:
     """Run one replica at least until then (aware); None: no longer than usual."""
     now = timezone.now()
     with transaction.atomic():
-        row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
         if row.warm_until == until:
             return
         row.warm_until = until
@@ -155,7 +155,7 @@ def set_schedule(
 ) -> None:
     """Keep these windows in place of those it has. zone: IANA, "" for the console's."""
     with transaction.atomic():
-        row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
         if zone == row.schedule_zone and sorted(windows) == sorted(windows_of(row)):
             return
         row.schedule_zone = zone
@@ -210,7 +210,7 @@ def enforce_minimum(endpoint: Endpoint, force: InForce) -> bool:
     """Write the minimum in force, if it is another. Replicas that no longer have to
     run stay until traffic has not needed them for the idle timeout."""
     with transaction.atomic():
-        row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
         before = row.wanted_count
         if row.deleting or not _enforce(row, force):
             return False

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
+
 from endpoints import live
+from endpoints.holding import hold
 from endpoints.models import Endpoint, Event
 from endpoints.steps import REASONS, Reason
 
@@ -27,17 +30,20 @@ def record(
     message: the sentence under the line's title, without secrets. data: values the
     title needs (such as `port`) and facts for machines.
     """
-    event = Event.objects.create(
-        endpoint=endpoint,
-        reason=reason,
-        warning=REASONS[reason].warning,
-        message=message,
-        replica_id=replica_id,
-        attempt=attempt,
-        actor=actor,
-        data=data or {},
-    )
-    live.changed(endpoint.pk, endpoint.owner_id)
+    with transaction.atomic(savepoint=False):
+        # One line after the other: who reads on after a number misses none.
+        hold(Endpoint.objects.filter(pk=endpoint.pk))
+        event = Event.objects.create(
+            endpoint=endpoint,
+            reason=reason,
+            warning=REASONS[reason].warning,
+            message=message,
+            replica_id=replica_id,
+            attempt=attempt,
+            actor=actor,
+            data=data or {},
+        )
+        live.changed(endpoint.pk, endpoint.owner_id)
     return event
 
 

@@ -34,12 +34,14 @@ def ensure(owner_id: int, name: str) -> Volume:
     """The account's volume of this name, made when there is none."""
     token = secrets.token_hex(4)
     engine_name = f"alight-{settings.ALIGHT_INSTALLATION}-{owner_id}-{name}-{token}"
-    found, _ = Volume.objects.get_or_create(
-        owner_id=owner_id,
-        name=name,
-        deleting=False,
-        defaults={"engine_name": engine_name},
-    )
+    with transaction.atomic():
+        # Held until whoever names it has written that, so that `delete` sees it.
+        found, _ = Volume.objects.select_for_update(no_key=True).get_or_create(
+            owner_id=owner_id,
+            name=name,
+            deleting=False,
+            defaults={"engine_name": engine_name},
+        )
     return found
 
 
@@ -90,7 +92,7 @@ def delete(volume: Volume) -> None:
     Where the worker answers, it is gone when the transaction has ended.
     """
     with transaction.atomic():
-        rows = Volume.objects.select_for_update().filter(pk=volume.pk)
+        rows = Volume.objects.select_for_update(no_key=True).filter(pk=volume.pk)
         row = rows.first()
         if row is None:
             return

@@ -41,7 +41,9 @@ def find_missing(
     engine_answers: bool,
     requirements: Sequence[str] = ("requirements.txt",),
     browser: bool = False,
+    more: Sequence[str] = (),
 ) -> Missing:
+    """more: Debian packages that are missing as well."""
     needed = []
     if not engine_answers and not program("dockerd"):
         needed += ["docker.io", "ca-certificates"]
@@ -62,7 +64,7 @@ def find_missing(
         nice.append("libnss-myhostname")
     stale = (config.root / name for name in requirements)
     return Missing(
-        needed=tuple(needed),
+        needed=(*needed, *more),
         nice=tuple(nice),
         requirements=tuple(path for path in stale if not is_stamped(config, path)),
     )

@@ -35,6 +35,9 @@ VERBS: dict[str, Callable[[Config, Words, Environ], int]] = {
     "service-off": lambda config, *_: service_off(config),
     "images": lambda config, *_: images(config),
     "test": lambda config, words, _: suite.run(config, "test", list(words[1:])),
+    "test-postgres": lambda config, words, _: suite.run(
+        config, "test-postgres", list(words[1:])
+    ),
     "bench": lambda config, words, _: suite.run(config, "bench", list(words[1:])),
 }
 

@@ -1,4 +1,7 @@
-"""make test: set up all it needs, run every check and test, say how long each took."""
+"""make test: set up all it needs, run every check and test, say how long each took.
+
+make test-postgres: the tests that touch a database, on a PostgreSQL of its own.
+"""
 
 import os
 import secrets
@@ -7,9 +10,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 
-from launcher import base_images
+from launcher import base_images, own_postgres
 from launcher.config import Config, make_folders, read_config
 from launcher.engine import ensure_engine, look_for_engine, stop_engine
 from launcher.install import find_missing, install
@@ -47,8 +51,15 @@ def stages(config: Config, words: list[str]) -> list[Stage]:
     ]
 
 
+def on_postgres(config: Config, words: list[str], address: str) -> list[Stage]:
+    """address: of a server, for tests/postgres.py. Linters are for make test."""
+    (tests,) = stages(config, words)[-1:]
+    return [replace(tests, env={"ALIGHT_TEST_POSTGRES": address})]
+
+
 def run(config: Config, verb: str, words: list[str]) -> int:
-    """Run `make test` or `make bench`; the exit code of the first stage that failed.
+    """Run `make test`, `make test-postgres` or `make bench`; the exit code of the first
+    stage that failed.
 
     State goes to a folder of its own, removed afterwards: an installation that runs
     from the same checkout is not touched.
@@ -61,8 +72,12 @@ def run(config: Config, verb: str, words: list[str]) -> int:
         clock: dict[str, float] = {}
         try:
             begun = time.monotonic()
-            set_up(config)
+            set_up(config, postgres=verb == "test-postgres")
             clock["set up"] = time.monotonic() - begun
+            if verb == "test-postgres":
+                with own_postgres.server(config.logs / "postgres.log") as address:
+                    todo = on_postgres(config, words, address)
+                    return run_stages(config, todo, clock)
             make = stages if verb == "test" else benchmarks
             return run_stages(config, make(config, words), clock)
         finally:
@@ -77,15 +92,19 @@ def benchmarks(config: Config, words: list[str]) -> list[Stage]:
     return [Stage(p.stem, (str(config.python), str(p))) for p in chosen]
 
 
-def set_up(config: Config) -> None:
-    """Everything a test may ask for: packages, browser, engine, base image."""
+def set_up(config: Config, *, postgres: bool = False) -> None:
+    """Everything a test may ask for: packages, browser, engine, base image; and the
+    programs of a PostgreSQL where `postgres`."""
+    more = (own_postgres.PACKAGE,) if postgres and not own_postgres.programs() else ()
     missing = find_missing(
         config,
         engine_answers=look_for_engine(config),
         requirements=("requirements-dev.txt",),
         browser=True,
+        more=more,
     )
-    install(config, missing)
+    with own_postgres.without_cluster() if more else nullcontext():
+        install(config, missing)
     ensure_engine(config, just_installed="docker.io" in missing.needed)
     base_images.ensure(config)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from endpoints import live
+from endpoints.holding import hold
 from replicas.line import Device, Standing, stand
 from replicas.models import Gpu, Node, Replica, ReplicaQuerySet
 from replicas.states import ReplicaState
@@ -33,6 +34,8 @@ def book(replica: Replica, tier: Tier) -> Place:
     """
     if not tier.gpus:
         return Place(node=_any_node())
+    # One booking at a time: it is decided from the whole line and every GPU.
+    hold(Node.objects.all())
     held = tuple(Gpu.objects.filter(replica=replica).select_related("node"))
     if len(held) >= tier.gpus:
         return Place(node=held[0].node, gpus=held)
@@ -49,8 +52,8 @@ def _take(replica: Replica, gpus: list[Gpu]) -> Place:
     for gpu in gpus:
         free = Gpu.objects.filter(pk=gpu.pk, replica=None, present=True)
         if not free.update(replica=replica):
-            # Somebody was quicker on a database that lets two writers in: give all
-            # back with the transaction. The sweep looks again.
+            # It was lost meanwhile: give all back with the transaction. The sweep
+            # looks again.
             transaction.set_rollback(True)
             return Place(node=None)
     live.hardware_changed()
@@ -75,6 +78,7 @@ def write_off(replica: Replica, said: str) -> None:
     named = [gpu.uuid for gpu in held if gpu.uuid in said]
     lost = held.filter(uuid__in=named) if named else held
     with transaction.atomic():
+        hold(Node.objects.all())
         if lost.update(present=False):
             live.hardware_changed()
 

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from endpoints import live
+from endpoints.holding import hold
 from replicas.engine.base import Engine, EngineError, EngineUnreachable, FoundGpu
 from replicas.models import Gpu, Node
 
@@ -117,6 +118,7 @@ def refresh_gpus(engine: Engine) -> bool:
     if found is None:
         return False
     with transaction.atomic():
+        hold(Node.objects.all())
         before = _known(node)
         for gpu in found:
             Gpu.objects.update_or_create(

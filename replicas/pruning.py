@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
 from endpoints import asynchronous, passes, revisions
@@ -91,21 +92,32 @@ def _revisions(now: datetime, dry_run: bool) -> tuple[int]:
     """Those nothing runs, ran lately, serves, or is gone back to."""
     deleted = 0
     for endpoint in Endpoint.objects.order_by():
-        rows = Revision.objects.filter(endpoint=endpoint)
-        kept = rows.order_by("-number").values_list("number", flat=True)
-        edge = list(kept[REVISIONS_KEPT - 1 : REVISIONS_KEPT])
-        if not edge:
+        spare = _spare(endpoint, now)
+        if dry_run or not spare.exists():
+            deleted += spare.count() if dry_run else 0
             continue
-        serving = rows.settled().values_list("pk", flat=True)[:1]
-        needed = Q(pk__in=list(serving)) | revisions.beside([endpoint])
-        held = rows.filter(needed).values_list("pk", flat=True)
-        spare = rows.filter(
-            number__lt=min(edge[0], endpoint.revision),
-            created_at__lt=_old(now),
-            replicas=None,
-        ).exclude(pk__in=list(held))
-        deleted += _delete(spare, dry_run)
+        with transaction.atomic():
+            # Looked at again while nobody can go back to one of them.
+            row = Endpoint.objects.select_for_update(no_key=True).filter(pk=endpoint.pk)
+            for held in row:
+                deleted += _delete(_spare(held, now), dry_run=False)
     return (deleted,)
+
+
+def _spare(endpoint: Endpoint, now: datetime) -> QuerySet[Revision]:
+    rows = Revision.objects.filter(endpoint=endpoint)
+    kept = rows.order_by("-number").values_list("number", flat=True)
+    edge = list(kept[REVISIONS_KEPT - 1 : REVISIONS_KEPT])
+    if not edge:
+        return rows.none()
+    serving = rows.settled().values_list("pk", flat=True)[:1]
+    needed = Q(pk__in=list(serving)) | revisions.beside([endpoint])
+    held = rows.filter(needed).values_list("pk", flat=True)
+    return rows.filter(
+        number__lt=min(edge[0], endpoint.revision),
+        created_at__lt=_old(now),
+        replicas=None,
+    ).exclude(pk__in=list(held))
 
 
 def _tokens(now: datetime, dry_run: bool) -> tuple[int]:

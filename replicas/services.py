@@ -14,11 +14,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from endpoints import live, signals, timeline
+from endpoints.holding import hold
 from endpoints.models import Endpoint, Event
 from endpoints.steps import REASONS, Reason, title
 from replicas import progress
 from replicas.logs import store
-from replicas.models import Gpu, Replica
+from replicas.models import Gpu, Node, Replica
 from replicas.states import MOVES, ReplicaState
 
 
@@ -87,7 +88,9 @@ def note(replica: Replica, **columns: Any) -> bool:
 
 
 def free_hardware(replica: Replica) -> bool:
-    """Give its GPUs back. Only once its container was seen to be gone."""
+    """Give its GPUs back. Only once its container was seen to be gone, and in a
+    transaction."""
+    hold(Node.objects.all())
     freed = Gpu.objects.filter(replica=replica).update(replica=None)
     if freed:
         live.hardware_changed()

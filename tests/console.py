@@ -14,6 +14,7 @@ from launcher import isolation
 from launcher.config import ROOT, Config, read_config
 from launcher.ports import free_port
 from launcher.replicas import remove_replicas
+from tests import postgres
 from tests.environment import OUTSIDE
 
 
@@ -91,6 +92,8 @@ def new_console(**settings: str) -> Console:
         # The suite made it before, when it could be made.
         "ALIGHT_BASE_IMAGES": "0",
     }
+    if postgres.SERVER:
+        own["ALIGHT_DATABASE_URL"] = postgres.make_database()
     env = {**outside, **own, **settings}
     return Console(f"http://localhost:{port}", port, password, home, env)
 
@@ -104,3 +107,5 @@ def remove_console(console: Console) -> None:
             isolation.remove_unneeded(console.config)
     finally:
         shutil.rmtree(console.home, ignore_errors=True)
+        if postgres.SERVER:
+            postgres.drop_database(console.env["ALIGHT_DATABASE_URL"])

@@ -4,7 +4,7 @@
 from tests.environment import HOME  # isort: skip
 
 from console.settings import *  # noqa: F403
-from console.settings import DATABASES, STORAGES
+from console.settings import ALIGHT_DATABASE_URL, DATABASES, STORAGES
 
 # A message to the worker goes nowhere unless a test takes it, and news to browsers
 # stay in this process. The fixture `valkey` puts the real ones in their place.
@@ -19,7 +19,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 # In a file: threads that share one in memory lock each other out of its tables.
-DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.sqlite3")}
+if not ALIGHT_DATABASE_URL:
+    DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.sqlite3")}
 # Tests of it put up their own; the rest leaves the machine's packet filter alone.
 ALIGHT_ISOLATION = False
 # The key is SECRET_KEY alone; tests of a rotation name files of their own.

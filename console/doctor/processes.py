@@ -125,7 +125,7 @@ def _worker() -> Finding | None:
 
 
 def _rounds() -> Finding | None:
-    node = Node.objects.order_by("-seen_at").first()
+    node = Node.objects.exclude(seen_at=None).order_by("-seen_at").first()
     if node is None or node.seen_at is None or node.unreachable_since:
         return None  # the engine's check says what there is to say
     age = timezone.now() - node.seen_at

@@ -26,7 +26,7 @@ def test_tests_run_side_by_side_unless_words_say_otherwise(config):
 def test_one_word_may_hold_several(config, monkeypatch):
     """make test ARGS="-k 'one or two'" is one argument of the launcher."""
     taken = []
-    monkeypatch.setattr(suite, "set_up", lambda config: None)
+    monkeypatch.setattr(suite, "set_up", lambda config, **_: None)
     monkeypatch.setattr(suite, "run_stages", lambda c, todo, clock: taken.extend(todo))
     suite.run(config, "test", ["-k 'one or two' -x"])
     assert taken[-1].command[-3:] == ("-k", "one or two", "-x")
@@ -66,7 +66,7 @@ def test_benchmarks_are_chosen_by_name(config):
 
 def test_state_is_in_a_folder_that_is_gone_afterwards(config, monkeypatch):
     homes = []
-    monkeypatch.setattr(suite, "set_up", lambda config: homes.append(config.home))
+    monkeypatch.setattr(suite, "set_up", lambda config, **_: homes.append(config.home))
     monkeypatch.setattr(suite, "run_stages", lambda *_: 0)
     assert suite.run(config, "test", []) == 0
     assert homes[0] != config.home

@@ -127,7 +127,7 @@ class EndpointDetail(APIView):
 
 def _locked(endpoint: Endpoint) -> Endpoint:
     """The row as it is now, held until the transaction ends."""
-    rows = Endpoint.objects.select_for_update()
+    rows = Endpoint.objects.select_for_update(no_key=True)
     row = rows.filter(pk=endpoint.pk).first()
     if row is None:
         raise NotFound(f'You have no endpoint "{endpoint.name}".')

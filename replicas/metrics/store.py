@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from django.db import IntegrityError
 from django.db.models import JSONField, OuterRef, Q, Subquery
 
 from endpoints.models import Endpoint
@@ -116,6 +117,14 @@ def write(step: int, at: datetime, points: Mapping[int, Point]) -> None:
 
     Endpoints that are gone meanwhile are left out.
     """
+    try:
+        _write(step, at, points)
+    except IntegrityError:
+        # One went between the look and the end of writing: it is seen now.
+        _write(step, at, points)
+
+
+def _write(step: int, at: datetime, points: Mapping[int, Point]) -> None:
     there = set(_existing(points))
     Sample.objects.bulk_create(
         [

@@ -10,6 +10,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from endpoints import revisions
+from endpoints.holding import hold
+from endpoints.models import Endpoint
 from endpoints.steps import Reason
 from replicas import booking, discovery, doorbell, progress, services
 from replicas.engine import get_engine
@@ -76,7 +78,10 @@ def execute(action: Action, scene: Scene) -> Done:
             return Done(changed=True)
         case Forget():
             store.forget(scene.endpoint.pk)
-            scene.endpoint.delete()
+            with transaction.atomic():
+                # What is about to change it waits, and finds that it is gone.
+                hold(Endpoint.objects.filter(pk=scene.endpoint.pk))
+                scene.endpoint.delete()
             return Done(changed=False, routes=True, forgotten=True)
         case Settle():
             return Done(changed=revisions.settle(scene.revision))
@@ -372,9 +377,9 @@ def _finish(replica: Replica, _: Observed | None) -> Done:
     with transaction.atomic():
         if not services.move(replica, S.STOPPED):
             return NOTHING
+        freed = services.free_hardware(replica)
         if replica.container_id:
             services.tell_once(replica, Reason.STOPPED_CONTAINER)
-        freed = services.free_hardware(replica)
         text = "Its GPU is free again." if freed else ""
         services.tell(replica, Reason.STOPPED, text)
     return Done(changed=True, freed=freed)

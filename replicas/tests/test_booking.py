@@ -1,16 +1,14 @@
 """Hardware is booked once, however many ask for it in the same moment."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from endpoints.tests.factories import EndpointFactory, MediumTierFactory, TierFactory
 from replicas import booking, services
 from replicas.models import Gpu, Replica
 from replicas.states import ReplicaState as S
 from replicas.tests.factories import GpuFactory, NodeFactory, ReplicaFactory
+from tests.together import all_at_once, raised
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.valkey]
 
@@ -37,26 +35,12 @@ def assign(pk):
     return place
 
 
-def all_at_once(calls):
-    """Call each in a thread of its own, all in the same moment."""
-    gate = threading.Barrier(len(calls))
-
-    def run(call):
-        gate.wait()
-        try:
-            return call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
-
-
 def test_many_askers_at_once_get_one_each_and_the_first_ones_do():
     for _ in range(FREE):
         GpuFactory()
     askers = [waiting() for _ in range(ASKERS)]
-    all_at_once([lambda pk=one.pk: assign(pk) for one in reversed(askers)])
+    told = all_at_once([lambda pk=one.pk: assign(pk) for one in reversed(askers)])
+    assert raised(told) == []
     holders = sorted(Gpu.objects.values_list("replica_id", flat=True))
     assert holders == [one.pk for one in askers[:FREE]]
     states = list(Replica.objects.order_by("pk").values_list("state", flat=True))
@@ -67,7 +51,7 @@ def test_one_who_asks_many_times_at_once_gets_it_once():
     for _ in range(FREE):
         GpuFactory()
     asker = waiting(gpus=2)
-    all_at_once([lambda: assign(asker.pk)] * 6)
+    assert raised(all_at_once([lambda: assign(asker.pk)] * 6)) == []
     assert Gpu.objects.filter(replica=asker).count() == 2
     assert Gpu.objects.filter(replica=None).count() == FREE - 2
 

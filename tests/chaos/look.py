@@ -5,9 +5,7 @@ says alone may be judged while things move.
 """
 
 import json
-import sqlite3
 import time
-from contextlib import closing
 from datetime import UTC, datetime
 
 from docker.errors import DockerException
@@ -19,6 +17,7 @@ from endpoints.ingress.runtime import Runtime, map_rows, slot_places
 from launcher.replicas import installation
 from replicas.engine import names
 from tests.chaos.world import Container, Endpoint, Event, Gpu, Replica, World
+from tests.rows import reading
 
 _ENDPOINTS = """
     select e.id, e.name, e.paused, e.deleting, e.min_replicas, e.max_replicas,
@@ -47,7 +46,7 @@ class Looker:
         self._given = {}
 
     def look(self) -> World:
-        """Raises sqlite3.Error."""
+        """Raises one of tests.rows.CannotRead."""
         rows = _rows(self._console)
         containers, strangers = self._containers()
         return World(
@@ -97,20 +96,17 @@ class Looker:
 
 
 def _rows(console):
-    path = console.home / "alight.sqlite3"
-    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as base:
-        base.execute("pragma query_only = on")
-        base.execute("begin")  # all of one moment
+    with reading(console) as ask:
         return {
-            "endpoints": tuple(map(_endpoint, base.execute(_ENDPOINTS))),
-            "replicas": tuple(map(_replica, base.execute(_REPLICAS))),
+            "endpoints": tuple(map(_endpoint, ask(_ENDPOINTS))),
+            "replicas": tuple(map(_replica, ask(_REPLICAS))),
             "gpus": tuple(
                 Gpu(uuid, bool(present), replica)
-                for uuid, present, replica in base.execute(
+                for uuid, present, replica in ask(
                     "select uuid, present, replica_id from replicas_gpu"
                 )
             ),
-            "events": tuple(Event(*row) for row in base.execute(_EVENTS)),
+            "events": tuple(Event(*row) for row in ask(_EVENTS)),
         }
 
 
@@ -118,7 +114,7 @@ def _endpoint(row):
     pk, name, paused, deleting, low, high, target, minimum, *rest = row
     ready_count, revision, observed, phase, spec = rest
     wanted = 0 if paused or deleting else min(max(target, minimum), high)
-    env = {one["name"]: one["value"] for one in json.loads(spec).get("env", ())}
+    env = {one["name"]: one["value"] for one in _json(spec).get("env", ())}
     return Endpoint(
         pk, name, wanted, bool(paused), bool(deleting), low, high,
         ready_count, revision, observed, phase, env,
@@ -135,9 +131,16 @@ def _replica(row):
     )  # fmt: skip
 
 
-def _epoch(text):
+def _json(kept):
+    """SQLite keeps it as text."""
+    return json.loads(kept) if isinstance(kept, str) else kept
+
+
+def _epoch(at):
     """SQLite keeps times as text, in UTC."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+    if isinstance(at, str):
+        at = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    return at.timestamp()
 
 
 def _routes(console):

@@ -1,7 +1,6 @@
 """Carries a plan out on a stage, and looks at it all the time."""
 
 import json
-import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from tests.chaos.faults.missed import Missed
 from tests.chaos.faults.table import STRIKES
 from tests.chaos.people import GaveUp, People
 from tests.chaos.report import Report, Violation
+from tests.rows import CannotRead
 
 # Seconds from a round's last step until all has to agree.
 PATIENCE = 30.0
@@ -152,7 +152,7 @@ class Run:
         try:
             world = self.stage.looker_of_rounds.look()
             found = {check.name: check.settled(world) for check in self._checks}
-        except (sqlite3.Error, DockerException, requests.RequestException) as error:
+        except (*CannotRead, DockerException, requests.RequestException) as error:
             return {"everything can be looked at": [repr(error)]}, None
         return {name: what for name, what in found.items() if what}, world
 
@@ -168,7 +168,7 @@ class Run:
     def _watch(self):
         while not self.stage.over.wait(_LOOK):
             # Its disk may be full, its engine away: the next look is soon.
-            with suppress(sqlite3.Error, DockerException, requests.RequestException):
+            with suppress(*CannotRead, DockerException, requests.RequestException):
                 began = time.monotonic()
                 world = self.stage.looker.look()
                 self.report.looks += 1

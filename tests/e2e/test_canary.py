@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import re
-import sqlite3
 import subprocess
 import threading
 from pathlib import Path
@@ -18,6 +17,7 @@ import yaml
 from replicas.tests.engine_fixtures.registry import Registry
 from tests.api import Api
 from tests.console import new_console, remove_console
+from tests.rows import tables
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
@@ -175,12 +175,10 @@ def test_it_is_in_no_file_and_no_column(house, lived):
     for path in house.home.rglob("*"):
         if path.is_file():
             assert found(path.read_bytes()) == [], path
-    with sqlite3.connect(house.home / "alight.sqlite3") as database:
-        tables = database.execute("SELECT name FROM sqlite_master WHERE type='table'")
-        for (table,) in tables.fetchall():
-            rows = database.execute(f'SELECT * FROM "{table}"').fetchall()
-            assert found(repr(rows)) == [], table
-    database.close()
+    kept = tables(house)
+    assert kept["endpoints_endpoint"]
+    for name, rows in kept.items():
+        assert found(repr(rows)) == [], name
 
 
 def test_it_is_not_in_valkey(house, lived):

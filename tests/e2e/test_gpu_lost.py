@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import sqlite3
-from contextlib import closing
 
 import pytest
 
@@ -12,6 +10,7 @@ from launcher import processes
 from replicas.tests.engine_fixtures.nvidia import Driver
 from tests.api import Api
 from tests.console import new_console, remove_console
+from tests.rows import rows
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.haproxy]
 
@@ -68,11 +67,8 @@ def gpus(console):
         "select g.uuid, g.present, r.number from replicas_gpu g"
         " left join replicas_replica r on r.id = g.replica_id"
     )
-    path = console.home / "alight.sqlite3"
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as base:
-        return {
-            u: (bool(present), number) for u, present, number in base.execute(query)
-        }
+    found = rows(console, query)
+    return {uuid: (bool(present), number) for uuid, present, number in found}
 
 
 def given(engine, name):

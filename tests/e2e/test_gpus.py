@@ -7,11 +7,10 @@ The engine gives GPUs as it does with NVIDIA's toolkit, only that there is no de
 import json
 import os
 import signal
-import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 from docker.errors import DockerException
@@ -21,6 +20,7 @@ from launcher import processes
 from replicas.engine import names
 from tests.api import Api
 from tests.console import new_console, remove_console
+from tests.rows import rows
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.haproxy]
 
@@ -83,12 +83,6 @@ def ready(api, own_engine):
     yield make
     for name in made:
         api.delete(name)
-
-
-def rows(console, query):
-    path = console.home / "alight.sqlite3"
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as base:
-        return base.execute(query).fetchall()
 
 
 def inside(engine, seen, script):
