@@ -35,11 +35,13 @@ from contextlib import aclosing
 from replicas.engine import contexts, fake_accounts, fake_volumes
 from replicas.engine.base import (
     LOST,
+    NOTHING,
     EngineEvent,
     FetchProgress,
     FoundGpu,
     ImageFacts,
     ImageInfo,
+    Known,
     LogChunk,
     NodeInfo,
     Observed,
@@ -159,7 +161,7 @@ class FakeStreams:
                     yield chunk
 
     async def log_batches(
-        self, container_id: str, *, since: int
+        self, container_id: str, *, since: int, known: Known = NOTHING
     ) -> AsyncGenerator[list[LogChunk], None]:
         read, last = 0, since
         async with aclosing(self._changes()) as changes:

@@ -5,6 +5,10 @@ follows is not told which: behind by more than one file, it is put at the newest
 times at its beginning a second time. Times show both: a pause in the middle of much,
 or a step back to what was read. Then one reads again from before it, and leaves out
 what is known. Parts of one long line share a time, also where they come much later.
+
+Told a time to read from, the engine looks through all it has; told a number of lines,
+it goes to them at once. So what is left of a long log is read from its end, which goes
+back far enough where it begins among lines that were read.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 
-from replicas.engine.base import LOST, LogChunk
+from replicas.engine.base import LOST, NOTHING, Known, LogChunk
 
 _MS = 1_000_000
 # How much the times of the two streams may be out of order.
@@ -22,21 +26,30 @@ _PAUSE = 500 * _MS
 # Times are remembered for this long, and so many at most: 16 MB of a flood.
 _WINDOW = 60_000 * _MS
 _TRIM = 2_000_000
+# Lines that may have come meanwhile; where there were more, more are asked for.
+_MORE = 250
+_GROWTH = 4
+_MOST = 64 * _MORE
+# One part of a long line may have the time of its beginning, in each of two streams.
+_SURE = 3
 # Bytes without which no file of the engine's ends.
 MUCH = 4 * 1024 * 1024
 
 
 class Place:
-    """since: nanoseconds, inclusive; 0 for all.
+    """since: nanoseconds, inclusive; 0 for all. known: what is left out from there on.
 
-    at: what to read from, after `again`. doubt: time of the next chunk when it may not
+    at: what to read from, after `again`, and ends: how many lines from the end may be
+    that much, fewest first. doubt: time of the next chunk when it may not
     be what came next; `believe` or `again` answers it. back: the output went back to
     what was read; only `again` helps. rest: what of the batch was kept back then.
     """
 
-    def __init__(self, since: int) -> None:
+    def __init__(self, since: int, known: Known = NOTHING) -> None:
         self.at = self._since = since
         self.newest = since
+        self.ends: list[int] = []
+        self._reader = known
         self.doubt = 0
         self.back = False
         self.rest: list[LogChunk] = []
@@ -44,6 +57,9 @@ class Place:
         self._seen = array("q")
         self._known: Counter[int] = Counter()
         self._until = 0
+        # Times from before what is to be read, and whether it is read from the end.
+        self._old: set[int] = set()
+        self._near = False
         # Bytes since a pause was last looked into.
         self._weight = 0
         self._lost = 0
@@ -60,8 +76,26 @@ class Place:
             begin = min(self.newest - _ORDER, *self._open.values(), self.newest)
             self.at = max(self._since, begin)
         self._known = Counter(at for at in self._seen if at >= self.at)
-        self._until = self.newest
+        self._until = max(self.newest, self._reader.newest)
+        self.ends = _ends(self._reach())
+        self._old, self._near = set(), False
         self.doubt, self.back, self.rest = 0, False, []
+
+    def joins(self, chunks: list[LogChunk]) -> bool | None:
+        """Whether what is read from the end goes back to what was read before.
+
+        None: more has to be seen. To be asked until it says; nothing of what came
+        before it said yes is news.
+        """
+        for chunk in chunks:
+            if chunk.at >= self.at - _ORDER:
+                self._old.clear()
+                return False
+            self._old.add(chunk.at)
+            if len(self._old) == _SURE:
+                self._near = True
+                return True
+        return None
 
     def believe(self) -> list[LogChunk]:
         """Nothing, or the pause, is odd about it: what was kept back."""
@@ -81,6 +115,8 @@ class Place:
 
         whole: nothing is, since it was read in one go.
         """
+        if self._near:
+            batch = self._later(batch)
         if self._known:
             batch = [chunk for chunk in batch if not self._had(chunk)]
         if not batch:
@@ -105,6 +141,21 @@ class Place:
     def endings(self) -> list[LogChunk]:
         """What completes the lines that no newline ended, once the output is over."""
         return [LogChunk(at, stream, "") for stream, at in self._open.items()]
+
+    def _reach(self) -> int:
+        """How many lines from the end are known to be as late as `at`, or nearly."""
+        if not self._seen:
+            return self._reader.lines
+        late = sum([at >= self.at - _ORDER for at in self._seen])
+        return late if len(self._seen) - late >= _SURE else 0
+
+    def _later(self, batch: list[LogChunk]) -> list[LogChunk]:
+        """Without what the engine would not have given, told a time."""
+        for number, chunk in enumerate(batch):
+            if chunk.at > self._until:
+                self._near = False
+                return [c for c in batch[:number] if c.at >= self.at] + batch[number:]
+        return [chunk for chunk in batch if chunk.at >= self.at]
 
     def _had(self, chunk: LogChunk) -> bool:
         left = self._known.get(chunk.at, 0)
@@ -163,3 +214,11 @@ class Place:
         oldest = min(self.newest - _WINDOW, *self._open.values(), self.newest)
         kept = array("q", [at for at in self._seen if at >= oldest])
         self._seen = kept[len(kept) // 2 :] if len(kept) > _TRIM // 2 else kept
+
+
+def _ends(reach: int) -> list[int]:
+    found, more = [], _MORE
+    while reach and more <= _MOST:
+        found.append(reach + more)
+        more *= _GROWTH
+    return found

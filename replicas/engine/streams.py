@@ -20,10 +20,12 @@ from django.conf import settings
 from replicas.engine import errors, names, translate
 from replicas.engine.asking import Asker
 from replicas.engine.base import (
+    NOTHING,
     EngineEvent,
     FetchProgress,
     ImageFacts,
     ImageInfo,
+    Known,
     LogChunk,
     SignIn,
     Usage,
@@ -87,18 +89,16 @@ class DockerStreams:
                     yield chunk
 
     async def log_batches(
-        self, container_id: str, *, since: int
+        self, container_id: str, *, since: int, known: Known = NOTHING
     ) -> AsyncGenerator[list[LogChunk], None]:
-        place = Place(since)
-        running = True
-        while running:
+        place = Place(since, known)
+        while await self._is_running(container_id):
             before = place.newest
             async for batch in self._read(container_id, place, follow=True):
                 yield batch
             # The engine now and then ends this early: on a restart of its own, or
             # when it trips over its own file. Only the container's end counts.
-            running = await self._is_running(container_id)
-            if running and place.newest == before:
+            if place.newest == before:
                 await asyncio.sleep(_BREATH)
         async for batch in self._read(container_id, place, follow=False):
             yield batch
@@ -110,23 +110,54 @@ class DockerStreams:
     ) -> AsyncGenerator[list[LogChunk], None]:
         """Until the engine ends it or, where `follow`, puts us somewhere else."""
         place.again()
-        if place.newest:
-            place.missed(await self._oldest(container_id))
-        params = _params(place.at, follow=follow)
-        reader = LogReader()
-        async with aclosing(self._logs(container_id, params)) as read:
-            async for piece in read:
-                place.weigh(len(piece))
-                chunks = reader.feed(piece)
-                while chunks:
-                    batch = place.fresh(chunks, whole=not follow)
+        async with aclosing(self._chunks(container_id, place, follow=follow)) as read:
+            async for chunks in read:
+                left = chunks
+                while left:
+                    batch = place.fresh(left, whole=not follow)
                     if gap := place.gap(batch):
                         yield [gap]
                     if batch:
                         yield batch
                     if place.back or await self._is_elsewhere(container_id, place):
                         return
-                    chunks = place.believe()
+                    left = place.believe()
+
+    async def _chunks(
+        self, container_id: str, place: Place, *, follow: bool
+    ) -> AsyncGenerator[list[LogChunk], None]:
+        """What the engine has from `place.at` on, at least."""
+        for lines in place.ends:
+            params = _params(0, follow=follow) | {"tail": str(lines)}
+            joins = None
+            async with aclosing(self._lines(container_id, params)) as read:
+                async for size, chunks in read:
+                    joins = joins or place.joins(chunks)
+                    if joins is False:
+                        break
+                    if joins:
+                        place.weigh(size)
+                        yield chunks
+            if joins:
+                return
+            if joins is None:
+                break  # that was all it has
+        if place.newest:
+            place.missed(await self._oldest(container_id))
+        params = _params(place.at, follow=follow)
+        async with aclosing(self._lines(container_id, params)) as read:
+            async for size, chunks in read:
+                place.weigh(size)
+                yield chunks
+
+    async def _lines(
+        self, container_id: str, params: dict[str, str]
+    ) -> AsyncGenerator[tuple[int, list[LogChunk]], None]:
+        """What came together, and how many bytes it was."""
+        reader = LogReader()
+        async with aclosing(self._logs(container_id, params)) as read:
+            async for piece in read:
+                yield len(piece), reader.feed(piece)
 
     async def _is_elsewhere(self, container_id: str, place: Place) -> bool:
         """Whether to read again after a pause, since the engine left out files."""
@@ -139,11 +170,10 @@ class DockerStreams:
 
     async def _oldest(self, container_id: str) -> int:
         """Time of the first line that the engine still has, 0 when there is none."""
-        reader = LogReader()
         params = _params(0, follow=False)
-        async with aclosing(self._logs(container_id, params)) as read:
-            async for piece in read:
-                if lines := reader.feed(piece):
+        async with aclosing(self._lines(container_id, params)) as read:
+            async for _, lines in read:
+                if lines:
                     return lines[0].at
         return 0
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from replicas.engine.base import EngineError, EngineStreams
+from replicas.engine.base import EngineError, EngineStreams, Known
 from replicas.logs.files import MB
 from replicas.logs.flood import Budget, is_lost, lost_line
 from replicas.logs.lines import Assembler
@@ -127,7 +127,9 @@ class Following:
     async def _pass(self, sink: Sink, at: Position, assembler: Assembler) -> bool:
         """Read until the stream ends: whether anything new came."""
         wrote = False
-        batches = self._streams.log_batches(self.target.container_id, since=at.since)
+        batches = self._streams.log_batches(
+            self.target.container_id, since=at.since, known=Known(at.lines, at.last)
+        )
         async with aclosing(batches):
             async for batch in batches:
                 if is_lost(batch):

@@ -14,6 +14,8 @@ from replicas.engine.base import LogChunk
 from replicas.logs import files
 from replicas.logs.records import GAP, SOURCE_LETTERS, Attempt, Record
 
+# How much the times of the two streams may be out of order (ns).
+_ORDER = 100_000_000
 # Lines of ours in a row after which the container's own are looked for everywhere.
 _OURS = 200
 
@@ -21,6 +23,7 @@ _OURS = 200
 @dataclass
 class Position:
     """since: nanoseconds, inclusive; 0 for all. last: time of the newest line on file.
+    lines: how many are on file from a little before `since` on; 0 when these are all.
 
     known: (at, source letter) of lines on file, with how often. left_out: spans of
     time, both ends included, of which what is not known was left out and said so.
@@ -28,6 +31,7 @@ class Position:
 
     since: int = 0
     last: int = 0
+    lines: int = 0
     known: Counter[tuple[int, str]] = field(default_factory=Counter)
     left_out: list[tuple[int, int]] = field(default_factory=list)
 
@@ -52,10 +56,13 @@ def position(attempt: Attempt, now: int, margin: int) -> Position:
     recent = _container_lines(files.last_records(attempt, _OURS))
     if recent and recent[-1].at <= now:
         since = recent[-1].at - margin
-        records = _container_lines(files.records_since(attempt, since))
+        begin = since - 2 * _ORDER
+        records = _container_lines(files.records_since(attempt, begin))
         if all(record.at <= recent[-1].at + margin for record in records):
             found = _known((r for r in records if r.at >= since), since)
-            found.since, found.last = since, recent[-1].at
+            found.since, found.last = since, max(record.at for record in records)
+            if records[0].at < begin:
+                found.lines = sum([record.at >= begin for record in records])
             return found
     # Nothing yet, or the clock went back: times say nothing, so take all again.
     return _known(_everything(attempt), 0)

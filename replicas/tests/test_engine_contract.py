@@ -16,6 +16,7 @@ from replicas.engine.base import (
     EngineRefused,
     EngineUnreachable,
     ImageNotFound,
+    Known,
     RegistryRefused,
     RegistryUnreachable,
     SignIn,
@@ -302,6 +303,9 @@ async def test_logs_resume_where_they_were(bench):
     assert [chunk async for chunk in again] == seen[1:]
     rest = bench.streams.logs(container_id, since=seen[1].at + 1)
     assert [chunk async for chunk in rest] == seen[2:]
+    known = Known(lines=3, newest=seen[2].at)
+    batches = bench.streams.log_batches(container_id, since=seen[1].at, known=known)
+    assert [chunk async for batch in batches for chunk in batch] == seen[1:]
 
 
 async def test_logs_follow_a_running_container(bench):

@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 
 from replicas.engine import docker, names
-from replicas.engine.base import EngineRefused, GpuUnavailable
+from replicas.engine.base import EngineRefused, GpuUnavailable, Known
 from replicas.engine.docker import DockerEngine
 from replicas.tests.engine_fixtures import tiny
 from replicas.tests.engine_fixtures.bench import DockerBench, next_event
@@ -200,6 +200,18 @@ async def test_a_burst_at_the_end_is_not_lost(bench):
     _, lines = await run_to_end(bench, "yes 0123456789 | head -n 50000; exit 1")
     assert len(lines) == 50_000
     assert all(line.text == "0123456789" for line in lines)
+
+
+async def test_the_rest_of_a_long_log_is_all_of_it(bench):
+    """Read from its end or, where that does not go back far enough, by time."""
+    text = "busybox seq 5000; sleep 0.5; busybox seq 20; sleep 0.5; busybox seq 20"
+    seen, lines = await run_to_end(bench, text)
+    assert len(lines) == 5040
+    for lines_known, since in ((20, 5020), (40, 5000), (40, 5010), (60, 4990)):
+        known = Known(lines_known, lines[5030].at)
+        batches = bench.streams.log_batches(seen.id, since=lines[since].at, known=known)
+        rest = [chunk async for batch in batches for chunk in batch]
+        assert rest == [chunk for chunk in lines if chunk.at >= lines[since].at]
 
 
 async def test_a_new_start_appends_to_the_same_log(bench):

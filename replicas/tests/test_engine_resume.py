@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from replicas.engine.base import LOST, LogChunk
+from replicas.engine.base import LOST, Known, LogChunk
 from replicas.engine.resume import MUCH, Place
 
 # Two parts of one long line share a time, as 30 does.
@@ -183,4 +183,95 @@ def test_any_breaks_and_steps_back_give_every_line_once(seed):
             )
         else:
             at_line = end
+    assert seen == whole
+
+
+# --- Read from the end ---------------------------------------------------------
+def read_rest(place, whole, size):
+    """What it gives of a log that is over, and how much the engine had to give."""
+    place.again()
+    given = 0
+    for lines in place.ends:
+        joins, seen = None, []
+        for batch in batches(whole[-lines:], size):
+            given += len(batch)
+            joins = joins or place.joins(batch)
+            if joins is False:
+                break
+            if joins:
+                seen += place.fresh(batch, whole=True)
+        if joins is not False:
+            return seen, given
+    rest = [chunk for chunk in whole if chunk.at >= place.at]
+    return place.fresh(rest, whole=True), given + len(rest)
+
+
+def spread(many, gap=10_000_000):
+    return [LogChunk(SECOND + n * gap, "stdout", str(n)) for n in range(many)]
+
+
+@pytest.mark.parametrize("unread", [0, 1, 100, 200, 3000, 15000])
+def test_the_rest_of_a_long_log_is_read_from_its_end(unread):
+    whole = spread(40_000)
+    place = Place(0)
+    place.fresh(whole[: len(whole) - unread])
+    seen, given = read_rest(place, whole, 50)
+    assert seen == whole[len(whole) - unread :]
+    assert given < 4 * unread + 2500
+
+
+def test_more_than_is_looked_for_from_the_end_is_read_by_time():
+    whole = spread(40_000)
+    place = Place(0)
+    place.fresh(whole[:5000])
+    assert read_rest(place, whole, 50)[0] == whole[5000:]
+
+
+@pytest.mark.parametrize("unread", [0, 1, 100, 3000, 15000])
+def test_who_says_what_is_known_gets_the_rest_from_the_end(unread):
+    whole = spread(40_000)
+    last = whole[-1 - unread].at
+    place = Place(last - SECOND, Known(120, last))
+    seen, given = read_rest(place, whole, 50)
+    assert seen == whole[len(whole) - unread - 101 :]
+    assert given < 4 * unread + 2500
+
+
+def test_old_parts_of_long_lines_join_nothing():
+    """Both streams had lines open, whose parts look as if they were long read."""
+    parts = [
+        LogChunk(SECOND + n % 2, ("stdout", "stderr")[n % 2], "part", complete=False)
+        for n in range(600)
+    ]
+    whole = [*spread(2000), *spread(3000)[2000:], *parts]
+    place = Place(0)
+    place.again()
+    place.at = whole[2000].at
+    assert place.joins(parts) is None
+    assert place.joins(whole[2500:]) is False
+
+
+def one_log(chance):
+    """Two streams out of order, and long lines whose parts come much later."""
+    whole, at, grows = [], SECOND, {}
+    while len(whole) < 2000:
+        at += chance.choice([0, 1, 1000, 5_000_000, 40_000_000])
+        stream = chance.choice(["stdout", "stderr"])
+        begun = grows.pop(stream, 0) or at - chance.choice([0, 0, 90_000_000])
+        complete = chance.random() < 0.9
+        if not complete:
+            grows[stream] = begun
+        whole.append(LogChunk(begun, stream, str(len(whole)), complete))
+    return whole
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_read_from_the_end_or_by_time_every_line_comes_once(seed):
+    chance = random.Random(seed)
+    whole = one_log(chance)
+    place, seen, at = Place(0), [], 0
+    while at < len(whole):
+        end = at + chance.choice([1, 30, 300, 1000])
+        seen += read_rest(place, whole[:end], chance.choice([1, 7, 300]))[0]
+        at = end
     assert seen == whole
