@@ -21,7 +21,16 @@ from pathlib import Path
 
 from django.conf import settings
 
-from replicas.logs.records import Attempt, Draft, Record, decode, encode
+from replicas.logs.places import HEAD, position_in
+from replicas.logs.records import (
+    Attempt,
+    Draft,
+    Record,
+    decode,
+    encode,
+    first_whole,
+    time_in,
+)
 from replicas.logs.stored import (
     Stored,
     beginning,
@@ -36,6 +45,7 @@ from replicas.logs.stored import (
 log = logging.getLogger(__name__)
 
 _BLOCK = 64 * 1024
+_LONGEST = 1024 * 1024
 MB = 1024 * 1024
 _NAME = re.compile(r"(\d+)-(\d+)\.(log|log\.gz|state)")
 
@@ -201,15 +211,20 @@ def _mend(fd: int, size: int) -> tuple[int, int]:
         return 0, 0
     read = partial(read_at, fd)
     start = beginning(fd, size)
-    block = _last_bytes(read, start, size, lambda data: data.count(b"\n") > 1)
+    block = _last_bytes(read, start, size, _tells_number)
     whole = block[: block.rfind(b"\n") + 1]
     if len(whole) < len(block):
         size -= len(block) - len(whole)
         os.ftruncate(fd, size)
     if not whole:
         return 0, 0
-    last = whole[whole.rfind(b"\n", 0, -1) + 1 :]
-    return size, int(last[: last.index(b" ")])
+    return size, decode(_text(whole))[-1].n
+
+
+def _tells_number(data: bytes) -> bool:
+    """Whether a record that can be read begins and ends in it."""
+    begin, end = data.find(b"\n") + 1, data.rfind(b"\n") + 1
+    return begin < end and first_whole(_text(data[begin:end])) is not None
 
 
 # --- Reading -----------------------------------------------------------------
@@ -235,8 +250,8 @@ def records_since(attempt: Attempt, at: int) -> list[Record]:
 
     def enough(data: bytes) -> bool:
         start = data.find(b"\n") + 1
-        words = data[start : start + 60].split(b" ", 2)
-        return len(words) == 3 and int(words[1]) < at
+        time = time_in(data[start : start + HEAD])
+        return time is not None and time < at
 
     return _read_back(attempt, enough, None)
 
@@ -287,40 +302,6 @@ def position(attempt: Attempt, at: int) -> int:
         return 0 if stored is None else position_in(stored, at)
 
 
-def position_in(stored: Stored, at: int) -> int:
-    low, high = stored.start, stored.end
-    while high - low > _BLOCK:
-        middle = (low + high) // 2
-        start, words = _record_behind(stored, middle)
-        if start >= high or len(words) < 3 or int(words[1]) >= at:
-            high = middle
-        else:
-            low = start
-    while low < stored.end:
-        data = stored.read(low, 2 * _BLOCK)
-        whole = data[: data.rfind(b"\n") + 1]
-        for raw in whole.splitlines(keepends=True):
-            words = raw.split(b" ", 2)
-            if len(words) < 3 or int(words[1]) >= at:
-                return low
-            low += len(raw)
-        if not whole:
-            break
-    return low
-
-
-def _record_behind(stored: Stored, at: int) -> tuple[int, list[bytes]]:
-    """Where the first record that begins behind `at` begins, and its first words."""
-    while True:
-        data = stored.read(at, _BLOCK)
-        newline = data.find(b"\n")
-        if newline >= 0 or not data:
-            break
-        at += len(data)
-    start = at + newline + 1
-    return start, stored.read(start, 64).split(b" ", 2)
-
-
 def blocks(attempt: Attempt, start: int = 0) -> Iterator[list[Record]]:
     """All records from position `start` on, some thousands at a time."""
     with _opened(attempt) as stored:
@@ -332,9 +313,10 @@ def blocks(attempt: Attempt, start: int = 0) -> Iterator[list[Record]]:
             at += len(data)
             data = held + data
             end = data.rfind(b"\n") + 1
-            held = data[end:]
+            # No record is that long: what has no end is damaged.
+            held = data[end:] if len(data) - end < _LONGEST else b"\0"
             if end:
-                yield decode(data[:end].decode("utf-8", "replace"))
+                yield decode(_text(data[:end]))
 
 
 def blocks_back(attempt: Attempt, end: int | None = None) -> Iterator[str]:
@@ -347,7 +329,7 @@ def blocks_back(attempt: Attempt, end: int | None = None) -> Iterator[str]:
             data = _last_bytes(stored.read, stored.start, at, lambda b: b"\n" in b[:-1])
             whole = data[: data.rfind(b"\n") + 1]
             if whole:
-                yield whole.decode("utf-8", "replace")
+                yield _text(whole)
             # What has no newline yet is being written right now.
             at -= len(data)
 
@@ -371,7 +353,11 @@ def _read_back(
         last = stored.end if end is None else min(end, stored.end)
         data = _last_bytes(stored.read, stored.start, last, enough)
     # A record that is being written right now has no newline yet.
-    return decode(data[: data.rfind(b"\n") + 1].decode("utf-8", "replace"))
+    return decode(_text(data[: data.rfind(b"\n") + 1]))
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
 def _last_bytes(

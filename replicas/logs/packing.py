@@ -5,6 +5,9 @@
 Every piece is a gzip member of whole records, so that `zcat` reads the file too. A
 field of its header (RFC 1952, 2.3.1.1: "AL", two little-endian numbers of 32 bits) says
 how long the member is and how many bytes it holds: an index is read by hopping.
+
+A piece that is not as it was written reads as one damaged record as long as it was;
+where the index itself is damaged, what follows does as a short one.
 """
 
 from __future__ import annotations
@@ -18,6 +21,9 @@ from dataclasses import dataclass
 
 # Bytes of a piece: what is unpacked to read a line, and what a search takes at once.
 PIECE = 1024 * 1024
+# What a piece holds at most, one record being longer than the rest; and what takes the
+# place of pieces of which nothing is known.
+_MOST, _UNKNOWN = 4 * PIECE, 64
 # Of nine. A server's log shrinks to a quarter at 67 MB a second; the usual six takes
 # half as long again for a twentieth less.
 _LEVEL = 4
@@ -25,10 +31,6 @@ _MAGIC = b"\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff"
 _HEADER = struct.Struct("<10sHccHII")
 _TRAILER = struct.Struct("<II")
 _EXTRA = 12
-
-
-class Damaged(OSError):
-    """What is there is no packed log of ours."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def _member(piece: bytes) -> bytes:
 
 
 class Packed:
-    """A packed log, open to be read at any position. Raises Damaged."""
+    """A packed log, open to be read at any position."""
 
     start = 0
 
@@ -102,15 +104,20 @@ class Packed:
         if self._open[0] != number:
             piece = self._index[number]
             member = os.pread(self._fd, piece.length, piece.at)
-            body = member[_HEADER.size : -_TRAILER.size]
-            try:
-                data = zlib.decompress(body, -zlib.MAX_WBITS, piece.size)
-            except zlib.error as error:
-                raise Damaged(str(error)) from error
-            if zlib.crc32(data) != _TRAILER.unpack(member[-_TRAILER.size :])[0]:
-                raise Damaged("A piece of a packed log is not as it was written.")
-            self._open = number, data
+            self._open = number, _held(member, piece)
         return self._open[1]
+
+
+def _held(member: bytes, piece: _Piece) -> bytes:
+    """What this member holds, or as much of nothing."""
+    body, trailer = member[_HEADER.size : -_TRAILER.size], member[-_TRAILER.size :]
+    try:
+        data = zlib.decompress(body, -zlib.MAX_WBITS, piece.size)
+        if trailer == _TRAILER.pack(zlib.crc32(data), piece.size):
+            return data
+    except zlib.error:
+        pass
+    return b"\0" * (piece.size - 1) + b"\n"
 
 
 def _index(fd: int) -> Iterator[_Piece]:
@@ -118,8 +125,11 @@ def _index(fd: int) -> Iterator[_Piece]:
     size = os.fstat(fd).st_size
     while at < size:
         header = os.pread(fd, _HEADER.size, at)
-        if len(header) < _HEADER.size or not header.startswith(_MAGIC):
-            raise Damaged("This is no packed log.")
-        length, held = _HEADER.unpack(header)[-2:]
+        length = held = 0
+        if len(header) == _HEADER.size and header.startswith(_MAGIC):
+            length, held = _HEADER.unpack(header)[-2:]
+        if length <= _HEADER.size or not 0 < held <= _MOST:
+            yield _Piece(at, 0, start, _UNKNOWN)
+            return
         yield _Piece(at, length, start, held)
         at, start = at + length, start + held

@@ -20,6 +20,11 @@ SOURCES = {"o": "stdout", "e": "stderr", "s": "system"}
 LEVELS = {"i": "info", "w": "warn", "e": "error"}
 # Letters of a line that stands for all after the line before it, up to its own time.
 GAP = "swg"
+# Letters of a line that stands for what a damaged file no longer tells.
+DAMAGE = "sw-"
+_FLAGS = {src + level + mark for src in SOURCES for level in LEVELS for mark in "-rg"}
+# Of nanoseconds since the epoch: those that fit in 64 bits.
+_DIGITS = 19
 SOURCE_LETTERS = {word: letter for letter, word in SOURCES.items()}
 LEVEL_LETTERS = {word: letter for letter, word in LEVELS.items()}
 
@@ -100,13 +105,73 @@ def encode(drafts: Sequence[Draft], first: int) -> str:
 
 
 def decode(block: str) -> list[Record]:
-    """The records in `block`, which ends with a newline or is empty."""
-    records = []
-    for raw in block.split("\n"):
+    """The records in `block`, which ends with a newline or is empty.
+
+    In place of what cannot be read stands a line of ours that says so.
+    """
+    records: list[Record] = []
+    raws = block.split("\n")
+    for raw in raws:
         if raw:
-            n, at, letters, text = raw.split(" ", 3)
-            records.append(Record(int(n), int(at), letters, text))
+            try:
+                n, at, letters, text = raw.split(" ", 3)
+                record = Record(int(n), int(at), letters, text)
+            except ValueError:
+                return _with_damage(raws)
+            if letters not in _FLAGS or len(at) > _DIGITS:
+                return _with_damage(raws)
+            records.append(record)
     return records
+
+
+def _with_damage(raws: list[str]) -> list[Record]:
+    records: list[Record] = []
+    broken: list[str] = []
+    for raw in raws:
+        record = _read(raw)
+        if record is not None:
+            if broken:
+                records.append(_damage(broken, records, record))
+                broken = []
+            records.append(record)
+        elif raw:
+            broken.append(raw)
+    if broken:
+        records.append(_damage(broken, records, None))
+    return records
+
+
+def first_whole(block: str) -> Record | None:
+    """The first record in `block` that can be read."""
+    return next(filter(None, map(_read, block.split("\n"))), None)
+
+
+def time_in(head: bytes) -> int | None:
+    """Time of the record that begins with these bytes; None where it is damaged."""
+    words = head.split(b" ", 2)
+    if len(words) < 3 or not (words[0].isdigit() and words[1].isdigit()):
+        return None
+    return int(words[1]) if len(words[1]) <= _DIGITS else None
+
+
+def _read(raw: str) -> Record | None:
+    words = raw.split(" ", 3)
+    if len(words) < 4 or words[2] not in _FLAGS:
+        return None
+    n, at, letters, text = words
+    if not (n.isdecimal() and at.isdecimal()) or max(len(n), len(at)) > _DIGITS:
+        return None
+    return Record(int(n), int(at), letters, text)
+
+
+def _damage(broken: list[str], before: list[Record], after: Record | None) -> Record:
+    """It has the number of the last of them, where that is known."""
+    known = before[-1] if before else None
+    at = known.at if known else after.at if after else 0
+    n = after.n - 1 if after else len(broken) + (known.n if known else 0)
+    size = sum(map(len, broken))
+    text = f"Part of this log cannot be read: its file is damaged ({size:,} letters)."
+    return Record(n, at, DAMAGE, text)
 
 
 def lines(attempt: Attempt, records: Iterable[Record]) -> list[Line]:

@@ -17,7 +17,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from replicas.logs import files, store
-from replicas.logs.records import SOURCE_LETTERS, Attempt, Line, Record, decode, lines
+from replicas.logs.records import (
+    SOURCE_LETTERS,
+    Attempt,
+    Line,
+    Record,
+    decode,
+    first_whole,
+    lines,
+)
 
 # Times of the two streams may be a little out of order (ns).
 _ORDER = 2_000_000_000
@@ -210,8 +218,10 @@ class _Walk:
         last = min(known) if known else None
         end = None if last is None else files.position(self.attempt, last + _ORDER)
         for block in files.blocks_back(self.attempt, end):
-            first = block[: block.find("\n")].split(" ", 2)
-            number, oldest = int(first[0]), int(first[1])
+            first = first_whole(block)
+            if first is None:
+                continue
+            number, oldest = first.n, first.at
             if self._query.may_be_in(block):
                 for record in reversed(decode(block)):
                     if self._is_new(record) and self._query.wants(record):

@@ -72,9 +72,9 @@ class StateFile:
     def _read(self) -> State:
         try:
             data: dict[str, Any] = json.loads(self._path.read_text())
-        except (OSError, ValueError):
+            return State(**data | {"sealed": tuple(data["sealed"])})
+        except (OSError, ValueError, KeyError, TypeError):
             return State()
-        return State(**data | {"sealed": tuple(data["sealed"])})
 
     def _write(self, state: State) -> None:
         text = json.dumps(asdict(state))
