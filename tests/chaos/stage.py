@@ -5,7 +5,7 @@ Everything is real: the processes of `make up`, dockerd, HAProxy, Valkey, contai
 
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from launcher import processes
 from launcher.install import as_root
@@ -131,32 +131,27 @@ class Disk:
 
 @contextmanager
 def stage(hook_folder):
-    """Everything running, and all of it gone afterwards."""
-    engine = OwnEngine()
-    wire = Wire(engine.home / "wire.sock", engine.home / "docker.sock")
-    console, disk = None, None
-    try:
+    """Everything running, and all of it gone afterwards, whatever did not begin."""
+    with ExitStack() as ends:
+        engine = OwnEngine()
+        ends.callback(engine.destroy)
+        wire = Wire(engine.home / "wire.sock", engine.home / "docker.sock")
+        ends.callback(wire.end)
         _pretend_gpus(engine, hook_folder)
         engine.start("--live-restore")
         engine.tiny_image()
         wire.open()
         console = new_console(**_settings(wire))
+        ends.callback(console.home.rmdir)
         disk = Disk(console.home)
         disk.mount()
+        ends.callback(disk.unmount)
+        ends.callback(remove_console, console)
+        ends.callback(disk.free)
         clock.give(console)
         console.launch("up", "DETACH=1")
         console.manage("shell", "-c", _TIERS.format(tiers=TIERS, memory=MEMORY_MB))
         yield Stage(engine, wire, console)
-    finally:
-        try:
-            if disk is not None:
-                disk.free()
-                remove_console(console)
-                disk.unmount()
-                console.home.rmdir()
-        finally:
-            wire.end()
-            engine.destroy()
 
 
 def _settings(wire):
