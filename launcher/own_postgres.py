@@ -1,17 +1,16 @@
 """A PostgreSQL of one test run: unix socket only, in a folder that goes with it.
 
-It writes without waiting for the disk, so it is for tests alone. PostgreSQL refuses to
+It writes without waiting for the disk unless it is asked to. PostgreSQL refuses to
 run as root: then it runs as the user that Debian's package makes for it.
 """
 
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,12 +28,10 @@ _OPTIONS = {
     # Consoles of several lanes at once.
     "max_connections": "400",
     "shared_buffers": "128MB",
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
     # Tests provoke refusals by the hundred; each is the client's to tell.
     "log_min_messages": "panic",
 }
+_HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 # Debian's package makes a cluster and starts it, unless a file here says otherwise.
 _NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/alight-tests.conf")
 
@@ -60,8 +57,11 @@ def without_cluster() -> Iterator[None]:
 
 
 @contextmanager
-def server(log: Path) -> Iterator[str]:
-    """Runs one; gives the address of a database in it, whose user may make others."""
+def server(log: Path, *, lasting: bool = False) -> Iterator[str]:
+    """Runs one; gives the address of a database in it, whose user may make others.
+
+    lasting: it waits for the disk, as one that people rely on.
+    """
     binaries = programs()
     if binaries is None:
         raise LaunchError(
@@ -75,7 +75,7 @@ def server(log: Path) -> Iterator[str]:
             owner = pwd.getpwnam(_USER)
             os.chown(home, owner.pw_uid, owner.pw_gid)
         _make(binaries, home, log)
-        with _running(binaries, home, log):
+        with _running(binaries, home, log, {} if lasting else _HASTY):
             yield f"postgres://alight@/postgres?host={home}"
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -94,9 +94,11 @@ def _make(binaries: Path, home: Path, log: Path) -> None:
 
 
 @contextmanager
-def _running(binaries: Path, home: Path, log: Path) -> Iterator[None]:
+def _running(
+    binaries: Path, home: Path, log: Path, options: Mapping[str, str]
+) -> Iterator[None]:
     command = [str(binaries / "postgres"), "-D", f"{home}/data", "-k", str(home)]
-    for name, value in _OPTIONS.items():
+    for name, value in {**_OPTIONS, **options}.items():
         command += ["-c", f"{name}={value}"]
     with log.open("ab") as out:
         # In a session of its own: Ctrl-C is for the tests, which still need it then.
@@ -111,7 +113,7 @@ def _running(binaries: Path, home: Path, log: Path) -> Iterator[None]:
         )
     try:
         deadline = time.monotonic() + _SECONDS
-        while not _listens(home / ".s.PGSQL.5432"):
+        while not _takes_questions(binaries, home):
             if made.poll() is not None or time.monotonic() > deadline:
                 raise LaunchError(
                     "PostgreSQL did not start.", "Look at these lines.", log
@@ -135,10 +137,10 @@ def _stop(made: subprocess.Popen[bytes]) -> None:
         made.wait()
 
 
-def _listens(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(2)
-        return link.connect_ex(str(path)) == 0
+def _takes_questions(binaries: Path, home: Path) -> bool:
+    """Its socket is there before that."""
+    ask = [str(binaries / "pg_isready"), "-q", "-h", str(home)]
+    return subprocess.run(ask).returncode == 0
 
 
 def _owner() -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from launcher.config import ROOT
 from launcher.engine import Answer, ping
 from launcher.services import answers_ping, valkey_options, valkey_server
+from tests import postgres
 from tests.console import new_console, remove_console
 from tests.environment import HOME
 
@@ -48,6 +49,14 @@ def valkey(valkey_url, settings):
     with redis.Redis.from_url(valkey_url, decode_responses=True) as client:
         client.flushall()
         yield client
+
+
+@pytest.fixture
+def postgres_url():
+    """The address of an empty PostgreSQL database of this test's own."""
+    url = postgres.make_database()
+    yield url
+    postgres.drop_database(url)
 
 
 @pytest.fixture(scope="session")

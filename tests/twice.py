@@ -46,6 +46,7 @@ def needs_no_postgres(item):
 def touches_a_database(item):
     return bool(
         item.get_closest_marker("django_db")
+        or item.get_closest_marker("postgres")
         or _ASKS & set(item.fixturenames)
         or "console" in item.fixturenames
         or starts_consoles(item.module)

@@ -1,46 +1,91 @@
 """make backup: the whole installation in one file, while the console runs."""
 
 import os
-import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from launcher.config import Config
 from launcher.errors import LaunchError
+from launcher.keeping import sqlite
 from launcher.keeping.archive import DATABASE, VOLUMES, Writer
+from launcher.keeping.database import database_file
 from launcher.keeping.places import KEYS, Places, fingerprint, given_key, places_of
 from launcher.show import Step, say, step
 
+# In place of a file's name: standard output, or input for a restore.
+STREAM = "-"
+
 
 def backup(config: Config, to: str, *, volumes: bool = False) -> int:
-    """Write it to `to` ("" for a name with the date, here). Raises LaunchError."""
+    """Write it to `to`: "" for a name with the date, here; "-" for standard output.
+
+    Raises LaunchError.
+    """
     places = places_of(config)
-    if not places.database.is_file():
+    if places.postgres is None and not places.database.is_file():
         raise LaunchError(
             f"There is no database at {places.database}.",
             "Give the right ALIGHT_HOME. An installation has one after its first "
             "make up.",
         )
-    target = Path(to or f"alight-backup-{time.strftime('%Y%m%d-%H%M%S')}.tar")
-    target = target.expanduser().absolute()
+    if to == STREAM:
+        # Standard output is the backup's; what people read goes beside it.
+        out = cast(IO[bytes], _Counted(sys.stdout.buffer))
+        with redirect_stdout(sys.stderr):
+            facts, size = _keep(config, places, config.home / "backup", out, volumes)
+            _tell("written", facts, size, volumes=volumes)
+        return 0
+    name = to or f"alight-backup-{time.strftime('%Y%m%d-%H%M%S')}.tar"
+    target = Path(name).expanduser().absolute()
+    with _fresh(target) as file:
+        facts, size = _keep(config, places, target, file, volumes)
+    _tell(str(target), facts, size, volumes=volumes)
+    return 0
+
+
+def _keep(
+    config: Config, places: Places, target: Path, out: IO[bytes], volumes: bool
+) -> tuple[dict[str, Any], int]:
+    """Its facts and its bytes. target: copies lie beside it meanwhile."""
     with (
-        _fresh(target) as out,
-        _copy(places.database, target) as database,
+        _copy(config, places, target) as database,
         step("Writing the backup") as line,
     ):
-        facts, size = _write(config, places, database, out, line, volumes=volumes)
-    say(f"Backup: {target}  ({size / 1e6:.1f} MB)")
+        return _write(config, places, database, out, line, volumes=volumes)
+
+
+def _tell(where: str, facts: dict[str, Any], size: int, *, volumes: bool) -> None:
+    say(f"Backup: {where}  ({size / 1e6:.1f} MB)")
     if facts["key_in"] == "settings":
         say("  Without the secret key, which your settings name: keep that apart.")
     else:
         say("  Whoever has this file can open every secret in it. Keep it so.")
     if not volumes and facts["has_volumes"]:
         say("  Without the files on volumes: make backup VOLUMES=1 takes them along.")
-    return 0
+
+
+class _Counted:
+    """A pipe that says how far it is, as a tar asks."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+        self._bytes = 0
+
+    def write(self, data: Any) -> int:
+        self._out.write(data)
+        self._bytes += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._bytes
+
+    def flush(self) -> None:
+        self._out.flush()
 
 
 def _write(
@@ -66,14 +111,14 @@ def _write(
                 writer.add(f"{name}/{path.relative_to(folder).as_posix()}", path)
             except FileNotFoundError:
                 continue  # it was deleted meanwhile
-    rows = _volumes(database)
+    rows = sqlite.volumes(database)
     for row in rows if volumes else ():
         line.news(f"volume {row['name']}")
         _add_volume(config, writer, row["engine_name"])
     own = key or places.keys["secret_key"].read_text()
     facts = {
         "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "migrations": _migrations(database),
+        "migrations": sqlite.migrations(database),
         "key": fingerprint(own),
         "key_in": "settings" if key else "backup",
         "volumes": rows if volumes else [],
@@ -108,57 +153,15 @@ def _add_volume(config: Config, writer: Writer, name: str) -> None:
 
 
 @contextmanager
-def _copy(database: Path, target: Path) -> Iterator[Path]:
-    """One moment of the database, as a file beside the target that goes again."""
-    copy = target.with_name(f".{target.name}.sqlite3")
-    os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-    try:
-        with step("Copying the database"):
-            _copy_to(database, copy)
+def _copy(config: Config, places: Places, target: Path) -> Iterator[Path]:
+    """One moment of the database, as an SQLite file that goes again."""
+    if places.postgres is None:
+        with sqlite.copied(places.database, target) as copy:
+            yield copy
+        return
+    with sqlite.private(target) as copy:
+        database_file(config, "read", copy)
         yield copy
-    finally:
-        copy.unlink(missing_ok=True)
-
-
-def _copy_to(database: Path, copy: Path) -> None:
-    try:
-        with (
-            closing(
-                sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
-            ) as source,
-            closing(sqlite3.connect(copy)) as into,
-        ):
-            # In one step: writers go on meanwhile, and this sees none of them.
-            source.backup(into)
-            into.execute("PRAGMA journal_mode=DELETE")
-            found = into.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.Error as error:
-        raise LaunchError(
-            f"The database {database} cannot be copied: {error}.",
-            "See make doctor: most often a disk is full.",
-        ) from error
-    if found != "ok":
-        raise LaunchError(
-            f"The database {database} is damaged: {found}.",
-            "Nothing was kept. An earlier backup may be whole: make restore FROM=…",
-        )
-
-
-def _migrations(database: Path) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for app, name in _rows(database, "select app, name from django_migrations"):
-        found.setdefault(app, []).append(name)
-    return found
-
-
-def _volumes(database: Path) -> list[dict[str, str]]:
-    ask = "select name, engine_name from endpoints_volume where not deleting"
-    return [{"name": n, "engine_name": e} for n, e in _rows(database, ask)]
-
-
-def _rows(database: Path, query: str) -> list[tuple[str, str]]:
-    with closing(sqlite3.connect(database)) as link:
-        return link.execute(query).fetchall()
 
 
 # --- The file ----------------------------------------------------------------

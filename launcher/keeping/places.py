@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.config import Config
+from launcher.database import Postgres
+from launcher.database import chosen as chosen_postgres
 from launcher.errors import LaunchError
 
 # Files of the home. They open and name everything.
@@ -16,18 +18,27 @@ FOLDERS = {"replica-logs": "ALIGHT_LOG_DIR", "async": "ALIGHT_ASYNC_DIR"}
 
 @dataclass(frozen=True)
 class Places:
-    """As console/settings.py has them."""
+    """As console/settings.py has them. database: SQLite's, unless there is a
+    PostgreSQL."""
 
     database: Path
+    postgres: Postgres | None
     keys: dict[str, Path]
     folders: dict[str, Path]
 
 
 def places_of(config: Config) -> Places:
+    """Raises LaunchError."""
+
     def chosen(setting: str, usual: str) -> Path:
         return Path(config.env.get(setting) or config.home / usual)
 
+    try:
+        postgres = chosen_postgres(config.env)
+    except ValueError as error:
+        raise LaunchError(str(error), "Correct it, then run it again.") from None
     return Places(
+        postgres=postgres,
         database=chosen("ALIGHT_SQLITE", "alight.sqlite3"),
         keys={name: config.home / name for name in KEYS},
         folders={name: chosen(setting, name) for name, setting in FOLDERS.items()},

@@ -4,9 +4,11 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +18,8 @@ from launcher.engine import ensure_engine, look_for_engine
 from launcher.errors import LaunchError
 from launcher.install import find_missing, install
 from launcher.keeping.archive import DATABASE, VOLUMES, Facts, members, verify
+from launcher.keeping.backup import STREAM
+from launcher.keeping.database import database_file
 from launcher.keeping.places import Places, fingerprint, given_key, places_of
 from launcher.show import say, step
 from launcher.supervisor import AlreadyRunning, only_one
@@ -27,31 +31,49 @@ _AHEAD = 1000
 _MARGIN = 300 * 1024 * 1024
 
 
-def restore(config: Config, source: str, *, replace: bool = False) -> int:
-    """Raises LaunchError, before anything was changed."""
+def restore(
+    config: Config, source: str, *, replace: bool = False, ready: bool = False
+) -> int:
+    """From a file, or from standard input ("-"). Raises LaunchError, before anything
+    was changed.
+
+    ready: this machine has all that is needed, and nothing may be installed or started.
+    """
     if not source:
         raise LaunchError("No backup was named.", "make restore FROM=FILE")
-    path = Path(source).expanduser().absolute()
-    with step("Checking the backup") as line:
-        facts = verify(path, line.news)
-        check(config, facts)
     make_folders(config)
-    try:
-        with only_one(config):
-            stop_leftovers(config)
-            aside = _put_in_place(config, path, replace=replace)
-            if facts["volumes"]:
-                _fill_volumes(config, path)
-    except AlreadyRunning:
-        raise LaunchError(
-            f"Alight runs with {config.home}.", "make down, then run it again."
-        ) from None
+    with _at_hand(config, source) as path:
+        with step("Checking the backup") as line:
+            facts = verify(path, line.news)
+            check(config, facts)
+        try:
+            with only_one(config):
+                stop_leftovers(config)
+                aside = _put_in_place(config, path, replace=replace, ready=ready)
+                if facts["volumes"]:
+                    _fill_volumes(config, path, ready=ready)
+        except AlreadyRunning:
+            raise LaunchError(
+                f"Alight runs with {config.home}.", "make down, then run it again."
+            ) from None
     count = len(facts["files"])
     say(f"Restored {count} files of {facts['made_at']} to {config.home}.")
     for one in aside:
         say(f"  What was there before: {one}")
     say("  Start it: make up")
     return 0
+
+
+@contextmanager
+def _at_hand(config: Config, source: str) -> Iterator[Path]:
+    """The backup as a file: it is read twice, so what comes by a pipe is put down."""
+    if source != STREAM:
+        yield Path(source).expanduser().absolute()
+        return
+    with tempfile.NamedTemporaryFile(dir=config.home, prefix=".restoring-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file, 1024 * 1024)
+        file.flush()
+        yield Path(file.name)
 
 
 def check(config: Config, facts: Facts) -> None:
@@ -80,10 +102,12 @@ def check(config: Config, facts: Facts) -> None:
 # --- Files -------------------------------------------------------------------
 
 
-def _put_in_place(config: Config, path: Path, *, replace: bool) -> list[Path]:
+def _put_in_place(
+    config: Config, path: Path, *, replace: bool, ready: bool
+) -> list[Path]:
     """Unpack beside, then change places. What was there before, under its new name."""
     places = places_of(config)
-    if places.database.exists() and not replace:
+    if places.postgres is None and places.database.exists() and not replace:
         raise LaunchError(
             f"{config.home} holds an installation already.",
             "Give another ALIGHT_HOME; or, to put the backup in its place: make "
@@ -97,12 +121,24 @@ def _put_in_place(config: Config, path: Path, *, replace: bool) -> list[Path]:
                 if not name.startswith(f"{VOLUMES}/"):
                     fresh.unpack(name, content)
             _number_on(fresh.of(DATABASE))
+        if places.postgres:
+            _fill_postgres(config, fresh, replace=replace, ready=ready)
         mark = time.strftime("%Y%m%d-%H%M%S")
         aside = [_aside(old, mark) for old in _before(config, places) if old.exists()]
         fresh.settle()
     finally:
         fresh.forget()
     return aside
+
+
+def _fill_postgres(
+    config: Config, fresh: "Fresh", *, replace: bool, ready: bool
+) -> None:
+    """From here on the file's rows are the PostgreSQL's, all or none."""
+    if not ready:
+        install(config, find_missing(config, engine_answers=look_for_engine(config)))
+    with tempfile.TemporaryDirectory(prefix="alight-") as home:
+        database_file(config, "write", fresh.take(DATABASE), replace=replace, home=home)
 
 
 class Fresh:
@@ -120,6 +156,11 @@ class Fresh:
         self._made.setdefault(head, place)
         return place / rest if rest else place
 
+    def take(self, name: str) -> Path:
+        """Its path, for whoever uses it up: it gets no place of its own."""
+        self._final.pop(name)
+        return self._made[name]
+
     def unpack(self, name: str, content: IO[bytes]) -> None:
         path = self.of(name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -130,8 +171,9 @@ class Fresh:
             os.fsync(out.fileno())
 
     def settle(self) -> None:
-        for head, place in self._made.items():
-            place.rename(self._final[head])
+        for head, final in self._final.items():
+            if head in self._made:
+                self._made[head].rename(final)
 
     def forget(self) -> None:
         """What did not get its place."""
@@ -144,9 +186,10 @@ class Fresh:
 
 def _before(config: Config, places: Places) -> Iterator[Path]:
     """All that belongs to the installation that was here."""
-    yield places.database
-    for tail in ("-wal", "-shm"):
-        yield places.database.with_name(places.database.name + tail)
+    if places.postgres is None:
+        yield places.database
+        for tail in ("-wal", "-shm"):
+            yield places.database.with_name(places.database.name + tail)
     yield from places.keys.values()
     yield from places.folders.values()
     # Messages and news of what is no more.
@@ -182,11 +225,12 @@ def _check_room(config: Config, path: Path) -> None:
 # --- Volumes -----------------------------------------------------------------
 
 
-def _fill_volumes(config: Config, path: Path) -> None:
+def _fill_volumes(config: Config, path: Path, *, ready: bool) -> None:
     """Put every volume's files where the engine keeps them."""
-    missing = find_missing(config, engine_answers=look_for_engine(config))
-    install(config, missing)
-    ensure_engine(config, just_installed="docker.io" in missing.needed)
+    if not ready:
+        missing = find_missing(config, engine_answers=look_for_engine(config))
+        install(config, missing)
+        ensure_engine(config, just_installed="docker.io" in missing.needed)
     filling: _Filling | None = None
     with step("Filling volumes") as line:
         try:

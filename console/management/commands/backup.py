@@ -16,7 +16,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "to", nargs="?", default="", help="a file that is not there"
+            "to",
+            nargs="?",
+            default="",
+            help="a file that is not there; - for standard output",
         )
         parser.add_argument(
             "--volumes", action="store_true", help="with the files on volumes"

@@ -1,4 +1,4 @@
-"""The same as `make restore`, for whoever is at manage.py."""
+"""The same as `make restore`, where all that it needs is installed and runs."""
 
 import os
 from typing import Any
@@ -15,7 +15,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("source", help="a file that backup made")
+        parser.add_argument(
+            "source", help="a file that backup made; - for standard input"
+        )
         parser.add_argument(
             "--replace", action="store_true", help="set aside what is there"
         )
@@ -23,6 +25,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         config = read_config(os.environ)
         try:
-            restore(config, options["source"], replace=options["replace"])
+            restore(config, options["source"], replace=options["replace"], ready=True)
         except LaunchError as error:
             raise CommandError(str(error)) from None
