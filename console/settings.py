@@ -32,6 +32,8 @@ ALIGHT_HOME = Path(envstr("ALIGHT_HOME", str(BASE_DIR / ".alight"))).resolve()
 # Sockets; elsewhere where that path is too long for one.
 ALIGHT_RUN = short_run(ALIGHT_HOME, os.environ)
 
+# Who keeps the processes running, so that advice names the right words.
+ALIGHT_KEPT_BY = envchoice("ALIGHT_KEPT_BY", ["make", "compose"])
 DEBUG = envbool("ALIGHT_DEBUG", default=False)
 # Signs sessions and seals secrets; made once when not given.
 SECRET_KEY = envsecret("ALIGHT_SECRET_KEY", ALIGHT_HOME / "secret_key")

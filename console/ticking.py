@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,9 @@ class SteadyScheduler(PersistentScheduler):
         return sent
 
     def _begin_anew(self) -> None:
-        """Every entry counts its interval from now."""
+        """Every entry counts its interval from now; at a start it is due."""
         for entry in self.schedule.values():
-            entry.last_run_at = entry.default_now()
+            every = getattr(entry.schedule, "run_every", timedelta())
+            waited = every if self._offset is None else timedelta()
+            entry.last_run_at = entry.default_now() - waited
         self._heap = None

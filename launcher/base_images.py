@@ -1,11 +1,11 @@
-"""python:3.11-slim, which templates are built from, also where no registry answers.
+"""Images that others are built from or run, also where no registry answers.
 
-Pulled when a registry answers. Otherwise a stand-in is made from Debian's packages:
-see docs/air-gapped.md and docs/adr/0007. An image that somebody else put under that
-name is never replaced.
+python:3.11-slim is what templates are built from; those of COMPOSE are what
+docker-compose.yml asks for. Pulled when a registry answers. Otherwise a stand-in is
+made from Debian's packages: see docs/air-gapped.md and docs/adr/0007. An image that
+somebody else put under that name is never replaced.
 """
 
-import hashlib
 import http.client
 import json
 import tempfile
@@ -17,86 +17,76 @@ from launcher.config import Config
 from launcher.debian import Machine, for_suite, read_machine
 from launcher.errors import LaunchError
 from launcher.install import apt_install, as_root, program
+from launcher.recipes import (
+    COMPOSE,
+    PYTHON,
+    SLIM,
+    Built,
+    Recipe,
+    Root,
+    context,
+    fingerprint,
+)
 from launcher.show import Step, run_logged, say, step
 from launcher.wire import ask, json_lines
 
-NAME, TAG = "python", "3.11-slim"
-IMAGE = f"{NAME}:{TAG}"
-# The Debian release whose Python is 3.11.
-SUITE = "bookworm"
 LABEL = "alight.stand-in"
 # A registry that has not said a word after this is taken as not there.
 FIRST_WORD_SECONDS = 20.0
 SILENCE_SECONDS = 120.0
 
-PACKAGES = "ca-certificates,netbase,tzdata,python3.11,python3.11-venv,python3-distutils"
-# The official -slim images leave the same out.
-SLIM = (
-    "path-exclude=/usr/share/doc/*",
-    "path-include=/usr/share/doc/*/copyright",
-    "path-exclude=/usr/share/man/*",
-    "path-exclude=/usr/share/info/*",
-    "path-exclude=/usr/share/locale/*",
-    "path-exclude=/usr/share/lintian/*",
-)
-# As in the official image: python, pip and what pip installs are in /usr/local, the
-# headers are there, Debian's own Python packages are not seen.
-SETUP = r"""
-set -e
-update-ca-certificates
-cd /tmp && apt-get -q download libpython3.11-dev
-dpkg-deb -x libpython3.11-dev_*.deb dev && cp -a dev/usr/include/. /usr/include/
-python3.11 -m venv --system-site-packages /usr/local
-cat > /etc/python3.11/sitecustomize.py <<'EOF'
-import sys
-if sys.prefix == "/usr/local":
-    sys.path[:] = [p for p in sys.path if p != "/usr/lib/python3/dist-packages"]
-EOF
-rm -rf /tmp/* /usr/local/share/man /usr/local/bin/activate* /usr/local/bin/Activate.ps1
-rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt /var/log/*.log
-find /usr/local /usr/lib/python3.11 -name __pycache__ -prune -exec rm -rf {} +
-"""
-SETTINGS = (
-    "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "ENV LANG=C.UTF-8",
-    "ENV PYTHON_VERSION=3.11.2",
-    'CMD ["python3"]',
-)
-BY_HAND = (
-    f"Pull {IMAGE} on a machine that reaches a registry, then: docker save {IMAGE} | "
-    "ssh THIS-MACHINE docker load"
-)
+
+def by_hand(image: str) -> str:
+    return (
+        f"Pull {image} on a machine that reaches a registry, then: docker save {image} "
+        "| ssh THIS-MACHINE docker load"
+    )
 
 
 def ensure(config: Config, *, asked: bool = False) -> int:
-    """Have the image. A failure stops nobody unless it was asked for: 1, or 0.
+    """Have what templates are built from. A failure stops nobody unless it was asked
+    for: 1, or 0.
 
     asked: `make images`, which also makes an outdated stand-in anew.
     """
     if not asked and config.env.get("ALIGHT_BASE_IMAGES") == "0":
         return 0
-    labels = image_labels(config.docker_host)
-    if labels is not None and (not asked or LABEL not in labels):
-        if asked:
-            say(f"  {IMAGE} is there, and not made by Alight: left as it is.")
-        return 0
     try:
-        if labels is None and pull(config):
-            return 0
-        make_stand_in(config, have=(labels or {}).get(LABEL))
+        have(config, PYTHON, asked=asked)
     except LaunchError as error:
         if asked:
             raise
-        say(f"  {IMAGE} could not be had, so no template can be built here.")
+        say(f"  {PYTHON.image} could not be had, so no template can be built here.")
         say(f"    {error.what}{f' See {error.log}.' if error.log else ''}")
         say("    The rest works. Mend it, then run: make images (docs/air-gapped.md)")
         return 1
     return 0
 
 
-def image_labels(docker_host: str) -> dict[str, str] | None:
+def ensure_compose(config: Config, *, asked: bool = False) -> int:
+    """Have what docker-compose.yml asks for. Raises LaunchError."""
+    for recipe in COMPOSE:
+        have(config, recipe, asked=asked)
+    return 0
+
+
+def have(config: Config, recipe: Recipe, *, asked: bool) -> None:
+    """Have this image: as it is, pulled, or made here. Raises LaunchError."""
+    labels = image_labels(config.docker_host, recipe.image)
+    if labels is not None and (not asked or LABEL not in labels):
+        if asked:
+            say(f"  {recipe.image} is there, and not made by Alight: left as it is.")
+        return
+    if labels is None and pull(config, recipe):
+        return
+    for base in recipe.needs:
+        have(config, base, asked=asked)
+    make_stand_in(config, recipe, have=(labels or {}).get(LABEL))
+
+
+def image_labels(docker_host: str, image: str = PYTHON.image) -> dict[str, str] | None:
     """The image's labels; None when the engine does not have it."""
-    answer = ask(docker_host, "GET", f"/images/{IMAGE}/json", timeout=30)
+    answer = ask(docker_host, "GET", f"/images/{image}/json", timeout=30)
     found = json.load(answer)
     return (found["Config"].get("Labels") or {}) if answer.status == 200 else None
 
@@ -104,10 +94,10 @@ def image_labels(docker_host: str) -> dict[str, str] | None:
 # --- From a registry ---------------------------------------------------------
 
 
-def pull(config: Config) -> bool:
+def pull(config: Config, recipe: Recipe) -> bool:
     """Whether a registry had it. Says so when none does."""
-    path = f"/images/create?fromImage={NAME}&tag={TAG}"
-    line = Step(f"Pulling {IMAGE}")
+    path = f"/images/create?fromImage={recipe.name}&tag={recipe.tag}"
+    line = Step(f"Pulling {recipe.image}")
     line.news()
     try:
         host, wait = config.docker_host, FIRST_WORD_SECONDS
@@ -138,47 +128,90 @@ def follow(answer: http.client.HTTPResponse, line: Step) -> None:
 # --- From Debian's packages --------------------------------------------------
 
 
-def make_stand_in(config: Config, *, have: str | None) -> None:
+def make_stand_in(config: Config, recipe: Recipe, *, have: str | None) -> None:
     """Make the image unless `have` is the mark of just the same one."""
     machine = read_machine(config.python)
+    image = recipe.image
     if machine is None or not machine.sources:
         raise LaunchError(
-            f"No image registry answers, and a stand-in for {IMAGE} can be made on "
+            f"No image registry answers, and a stand-in for {image} can be made on "
             "Debian only.",
-            BY_HAND + ".",
+            by_hand(image) + ".",
         )
-    mark = fingerprint(machine)
+    mark = fingerprint(recipe, machine)
     if have == mark:
-        say(f"  {IMAGE} is up to date (a stand-in made on this machine).")
+        say(f"  {image} is up to date (a stand-in made on this machine).")
         return
+    if isinstance(recipe, Root):
+        make_root(config, recipe, machine, mark)
+    else:
+        build(config, recipe, mark)
+
+
+def labels_of(recipe: Recipe, mark: str) -> dict[str, str]:
+    note = f"Made here, not the official {recipe.image}. Do not publish."
+    return {LABEL: mark, "alight.stand-in.note": note}
+
+
+def make_root(config: Config, recipe: Root, machine: Machine, mark: str) -> None:
     if not program("mmdebstrap"):
         apt_install(config, ["mmdebstrap"])
+    image = recipe.image
     with tempfile.TemporaryDirectory(dir=config.home) as work:
         tar = Path(work, "root.tar")
         run_logged(
-            f"Making a stand-in for {IMAGE} from Debian packages, about a minute",
-            [*as_root("sudo make images"), *command(machine, Path(work), tar)],
+            f"Making a stand-in for {image} from Debian packages, about a minute",
+            [
+                *as_root("sudo make images"),
+                *command(recipe, machine, Path(work), tar),
+            ],
             log=config.logs / "base-image.log",
-            todo=f"Mend what the lines above name and run make images, or: {BY_HAND}.",
+            todo=f"Mend what the lines above name and run make images, or: "
+            f"{by_hand(image)}.",
         )
-        with step(f"Giving {IMAGE} to Docker"):
-            load(config, tar, mark)
+        with step(f"Giving {image} to Docker"):
+            load(config, recipe, tar, mark)
 
 
-def fingerprint(machine: Machine) -> str:
-    """Changes when the recipe does, or what the machine puts into it."""
-    parts = repr((machine, PACKAGES, SLIM, SETUP, SETTINGS))
-    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+def build(config: Config, recipe: Built, mark: str) -> None:
+    """Let the engine build it from its folder."""
+    query = urlencode(
+        {
+            "t": recipe.image,
+            "labels": json.dumps(labels_of(recipe, mark)),
+            "forcerm": "1",
+        }
+    )
+    with step(f"Making a stand-in for {recipe.image} from Debian packages"):
+        answer = ask(
+            config.docker_host,
+            "POST",
+            f"/build?{query}",
+            body=context(recipe),
+            headers={"Content-Type": "application/x-tar"},
+            timeout=300,
+        )
+        said = [event for event in json_lines(answer) if answer.status == 200]
+    failed = [event["error"] for event in said if "error" in event]
+    if answer.status != 200 or failed:
+        lines = "".join(event.get("stream", "") for event in said)
+        log = config.logs / "base-image.log"
+        log.write_text(lines)
+        raise LaunchError(
+            f"{recipe.image} could not be built: {' '.join(failed) or answer.reason}",
+            f"Mend what its log names and run it again, or: {by_hand(recipe.image)}.",
+            log,
+        )
 
 
-def command(machine: Machine, work: Path, tar: Path) -> list[str]:
+def command(recipe: Root, machine: Machine, work: Path, tar: Path) -> list[str]:
     """mmdebstrap's words; writes the files they name below `work`."""
-    sources = for_suite(machine.sources, machine.suite, SUITE)
+    sources = for_suite(machine.sources, machine.suite, recipe.suite)
     tree = {
         "etc/apt/apt.conf.d/99-machine": "".join(f"{s}\n" for s in machine.apt_conf),
         "etc/dpkg/dpkg.cfg.d/slim": "".join(f"{s}\n" for s in SLIM).replace("=", " "),
         "etc/pip.conf": machine.pip_conf,
-        "setup": SETUP,
+        "setup": recipe.setup,
         **{f"etc/apt/sources.list.d/{n}": text for n, text in sources.items()},
         **{
             f"usr/local/share/ca-certificates/{n}": text
@@ -192,9 +225,8 @@ def command(machine: Machine, work: Path, tar: Path) -> list[str]:
     feeds = [work / "tree/etc/apt/sources.list.d" / name for name in sources]
     return [
         *("mmdebstrap", "--variant=minbase", "--mode=root", "--format=tar"),
-        # Without it Debian 12 pulls in all of Perl to merge /usr.
-        "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-        f"--include=usr-is-merged,{PACKAGES}",
+        *recipe.options,
+        f"--include={recipe.packages}",
         *(f"--dpkgopt={line}" for line in SLIM),
         *(f"--aptopt={line.rstrip(';')}" for line in machine.apt_conf),
         '--customize-hook=rm -f "$1"/etc/apt/sources.list '
@@ -202,20 +234,17 @@ def command(machine: Machine, work: Path, tar: Path) -> list[str]:
         f"--customize-hook=copy-in {work}/tree/etc {work}/tree/usr /",
         f"--customize-hook=upload {work}/tree/setup /tmp/setup",
         '--customize-hook=chroot "$1" sh /tmp/setup',
-        SUITE,
+        recipe.suite,
         str(tar),
         *map(str, feeds),
     ]
 
 
-def load(config: Config, tar: Path, mark: str) -> None:
-    labels = {
-        LABEL: mark,
-        "alight.stand-in.note": f"Made here, not the official {IMAGE}. Do not publish.",
-    }
-    changes = [*SETTINGS, *(f"LABEL {k}={json.dumps(v)}" for k, v in labels.items())]
+def load(config: Config, recipe: Root, tar: Path, mark: str) -> None:
+    labels = labels_of(recipe, mark).items()
+    changes = [*recipe.settings, *(f"LABEL {k}={json.dumps(v)}" for k, v in labels)]
     query = urlencode(
-        [("fromSrc", "-"), ("repo", NAME), ("tag", TAG)]
+        [("fromSrc", "-"), ("repo", recipe.name), ("tag", recipe.tag)]
         + [("changes", change) for change in changes],
         quote_via=quote,
     )

@@ -101,6 +101,7 @@ def child_env(environ: Mapping[str, str]) -> dict[str, str]:
     # Only the step that makes the first user may see the password.
     drop = {
         "ALIGHT_ADMIN_PASSWORD",
+        "COMPOSE",
         "DETACH",
         "FROM",
         "MAKEFLAGS",

@@ -33,7 +33,7 @@ VERBS: dict[str, Callable[[Config, Words, Environ], int]] = {
     ),
     "service": lambda config, _, env: service_on(config, env),
     "service-off": lambda config, *_: service_off(config),
-    "images": lambda config, *_: images(config),
+    "images": lambda config, _, env: images(config, compose=is_set(env, "COMPOSE")),
     "test": lambda config, words, _: suite.run(config, "test", list(words[1:])),
     "test-postgres": lambda config, words, _: suite.run(
         config, "test-postgres", list(words[1:])
@@ -54,9 +54,11 @@ def main(words: Words, environ: Environ) -> int:
         return 1
 
 
-def images(config: Config) -> int:
+def images(config: Config, *, compose: bool) -> int:
     make_folders(config)
     ensure_engine(config)
+    if compose:
+        return base_images.ensure_compose(config, asked=True)
     return base_images.ensure(config, asked=True)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
-from launcher import base_images, own_postgres
+from launcher import base_images, compose, own_postgres
 from launcher.config import Config, make_folders, read_config
 from launcher.engine import ensure_engine, look_for_engine, stop_engine
 from launcher.install import find_missing, install
@@ -52,8 +52,9 @@ def stages(config: Config, words: list[str]) -> list[Stage]:
 
 
 def on_postgres(config: Config, words: list[str], address: str) -> list[Stage]:
-    """address: of a server, for tests/postgres.py. Linters are for make test."""
-    (tests,) = stages(config, words)[-1:]
+    """address: of a server, for tests/postgres.py. Linters are for make test, and so is
+    docker compose, which has a PostgreSQL of its own."""
+    (tests,) = stages(config, [*words, "--ignore=tests/compose"])[-1:]
     return [replace(tests, env={"ALIGHT_TEST_POSTGRES": address})]
 
 
@@ -72,7 +73,7 @@ def run(config: Config, verb: str, words: list[str]) -> int:
         clock: dict[str, float] = {}
         try:
             begun = time.monotonic()
-            set_up(config, postgres=verb == "test-postgres")
+            set_up(config, postgres=verb == "test-postgres", stack=verb == "test")
             clock["set up"] = time.monotonic() - begun
             if verb == "test-postgres":
                 with own_postgres.server(config.logs / "postgres.log") as address:
@@ -92,9 +93,10 @@ def benchmarks(config: Config, words: list[str]) -> list[Stage]:
     return [Stage(p.stem, (str(config.python), str(p))) for p in chosen]
 
 
-def set_up(config: Config, *, postgres: bool = False) -> None:
-    """Everything a test may ask for: packages, browser, engine, base image; and the
-    programs of a PostgreSQL where `postgres`."""
+def set_up(config: Config, *, postgres: bool = False, stack: bool = False) -> None:
+    """Everything a test may ask for: packages, browser, engine, base image; the
+    programs of a PostgreSQL where `postgres`, what docker-compose.yml asks for where
+    `stack`."""
     more = (own_postgres.PACKAGE,) if postgres and not own_postgres.programs() else ()
     missing = find_missing(
         config,
@@ -107,6 +109,9 @@ def set_up(config: Config, *, postgres: bool = False) -> None:
         install(config, missing)
     ensure_engine(config, just_installed="docker.io" in missing.needed)
     base_images.ensure(config)
+    if stack:
+        base_images.ensure_compose(config)
+        compose.ensure(config)
 
 
 def run_stages(config: Config, todo: list[Stage], clock: dict[str, float]) -> int:

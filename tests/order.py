@@ -9,6 +9,7 @@ from xdist.scheduler import LoadFileScheduling
 
 # Each has a console and a browser of its own: about 1 GB.
 MOST = 6
+COMPOSE = "tests/compose"
 
 
 def pytest_collection_modifyitems(items):
@@ -17,9 +18,26 @@ def pytest_collection_modifyitems(items):
     Playwright leaves an event loop running in this thread, in which no later test
     could start one. What takes long begins early, so that all lanes end together.
     """
-    browser = {item.path for item in items if "chromium" in item.fixturenames}
-    engine = {item.path for item in items if _needs_engine(item)}
-    items.sort(key=lambda item: (item.path in browser, item.path not in engine))
+    browser = {_share(item.nodeid) for item in items if _has_browser(item)}
+    engine = {_share(item.nodeid) for item in items if _needs_engine(item)}
+    items.sort(
+        key=lambda item: (
+            _share(item.nodeid) in browser,
+            # Nothing takes longer than to bring that up.
+            _share(item.nodeid) != COMPOSE,
+            _share(item.nodeid) not in engine,
+        )
+    )
+
+
+def _share(nodeid):
+    """What goes to one lane together: a file, or all that needs the compose stack."""
+    path = nodeid.partition("::")[0]
+    return COMPOSE if path.startswith(f"{COMPOSE}/") else path
+
+
+def _has_browser(item):
+    return "chromium" in item.fixturenames
 
 
 def _needs_engine(item):
@@ -37,7 +55,12 @@ def pytest_xdist_auto_num_workers(config):
 def pytest_xdist_make_scheduler(config, log):
     """A file is one lane's, in the order above: its tests share what they set up."""
     config.option.loadscopereorder = False
-    return LoadFileScheduling(config, log)
+    return _Sharing(config, log)
+
+
+class _Sharing(LoadFileScheduling):
+    def _split_scope(self, nodeid):
+        return _share(nodeid)
 
 
 _lanes = []

@@ -16,6 +16,10 @@ class Item:
     fixturenames: tuple = ()
     marks: frozenset = field(default_factory=frozenset)
 
+    @property
+    def nodeid(self):
+        return f"{self.path}::test"
+
     def get_closest_marker(self, name):
         return name if name in self.marks else None
 
@@ -48,6 +52,17 @@ def test_one_test_with_a_browser_takes_its_whole_file_along():
     """No other file comes after a browser was begun, and no file is torn apart."""
     mixed = [Item("mixed"), Item("mixed", ("chromium",)), Item("mixed", marks=DOCKER)]
     assert ordered(*mixed, Item("pure")) == [Item("pure"), *mixed]
+
+
+def test_what_needs_the_compose_stack_is_one_share():
+    """A second lane would bring up a second stack."""
+    stack = Item("tests/compose/test_stack.py", ("console", "docker_engine"), DOCKER)
+    same = Item("tests/compose/test_same.py", ("page", "chromium"), DOCKER)
+    page = Item("page", ("tab", "chromium"))
+    pure = Item("pure")
+    assert ordered(page, stack, pure, same) == [pure, stack, same, page]
+    shares = [order._share(one.nodeid) for one in (stack, same, page)]
+    assert shares == [order.COMPOSE, order.COMPOSE, "page"]
 
 
 class Config:

@@ -9,10 +9,11 @@ import tarfile
 import pytest
 
 from launcher import base_images
-from launcher.base_images import LABEL, command, ensure, fingerprint, image_labels
+from launcher.base_images import LABEL, command, ensure, image_labels
 from launcher.config import make_folders, read_config
 from launcher.debian import Machine
 from launcher.errors import LaunchError
+from launcher.recipes import COMPOSE, PYTHON, Built, context, fingerprint
 from launcher.wire import ask, json_lines
 
 MACHINE = Machine(
@@ -34,7 +35,7 @@ def config(tmp_path):
 
 
 def test_the_machine_s_settings_go_in_for_the_right_release(tmp_path):
-    words = command(MACHINE, tmp_path, tmp_path / "root.tar")
+    words = command(PYTHON, MACHINE, tmp_path, tmp_path / "root.tar")
     tree = tmp_path / "tree"
     source = tree / "etc/apt/sources.list.d/debian.list"
     assert source.read_text() == "deb http://mirror.lab/debian bookworm main\n"
@@ -47,8 +48,8 @@ def test_the_machine_s_settings_go_in_for_the_right_release(tmp_path):
 
 def test_the_mark_follows_what_goes_in():
     changed = Machine(**{**vars(MACHINE), "pip_conf": "[global]\n"})
-    assert fingerprint(MACHINE) == fingerprint(Machine(**vars(MACHINE)))
-    assert fingerprint(MACHINE) != fingerprint(changed)
+    assert fingerprint(PYTHON, MACHINE) == fingerprint(PYTHON, Machine(**vars(MACHINE)))
+    assert fingerprint(PYTHON, MACHINE) != fingerprint(PYTHON, changed)
 
 
 @pytest.mark.parametrize(
@@ -64,21 +65,45 @@ def test_the_mark_follows_what_goes_in():
 )
 def test_an_image_of_others_is_left_alone(config, monkeypatch, labels, asked, made):
     calls = []
-    monkeypatch.setattr(base_images, "image_labels", lambda host: labels)
-    monkeypatch.setattr(base_images, "pull", lambda config: False)
+    monkeypatch.setattr(base_images, "image_labels", lambda host, image: labels)
+    monkeypatch.setattr(base_images, "pull", lambda config, recipe: False)
     monkeypatch.setattr(
-        base_images, "make_stand_in", lambda config, have: calls.append(have)
+        base_images, "make_stand_in", lambda config, recipe, have: calls.append(have)
     )
     ensure(config, asked=asked)
     assert bool(calls) is made
 
 
+def test_what_is_built_has_its_base_first(config, monkeypatch):
+    made = []
+    monkeypatch.setattr(base_images, "image_labels", lambda host, image: None)
+    monkeypatch.setattr(base_images, "pull", lambda config, recipe: False)
+    monkeypatch.setattr(
+        base_images,
+        "make_stand_in",
+        lambda config, recipe, have: made.append(recipe.image),
+    )
+    base_images.ensure_compose(config)
+    assert made.index("debian:trixie-slim") < made.index("postgres:17")
+    assert {recipe.image for recipe in COMPOSE} <= set(made)
+
+
+@pytest.mark.parametrize(
+    "recipe", [one for one in COMPOSE if isinstance(one, Built)], ids=lambda r: r.image
+)
+def test_a_folder_is_packed_the_same_each_time(recipe):
+    assert context(recipe) == context(recipe)
+    with tarfile.open(fileobj=io.BytesIO(context(recipe))) as tar:
+        assert {"Dockerfile", "entrypoint"} == set(tar.getnames())
+        assert tar.getmember("entrypoint").mode & 0o111
+
+
 def test_a_start_goes_on_without_it_and_says_so(config, monkeypatch, capsys):
-    def fail(config, have):
+    def fail(config, recipe, have):
         raise LaunchError("No way to the mirror.", "Mend it.")
 
-    monkeypatch.setattr(base_images, "image_labels", lambda host: None)
-    monkeypatch.setattr(base_images, "pull", lambda config: False)
+    monkeypatch.setattr(base_images, "image_labels", lambda host, image: None)
+    monkeypatch.setattr(base_images, "pull", lambda config, recipe: False)
     monkeypatch.setattr(base_images, "make_stand_in", fail)
     assert ensure(config) == 1
     assert "make images" in capsys.readouterr().out
@@ -89,7 +114,7 @@ def test_a_start_goes_on_without_it_and_says_so(config, monkeypatch, capsys):
 def test_another_distribution_hears_how_to_carry_it_over(config, monkeypatch):
     monkeypatch.setattr(base_images, "read_machine", lambda python: None)
     with pytest.raises(LaunchError, match="docker save"):
-        base_images.make_stand_in(config, have=None)
+        base_images.make_stand_in(config, PYTHON, have=None)
 
 
 @pytest.mark.docker

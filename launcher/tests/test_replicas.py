@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from launcher.base_images import IMAGE
 from launcher.config import read_config
 from launcher.errors import LaunchError
+from launcher.recipes import PYTHON
 from launcher.replicas import LABEL, installation, remove_replicas
 from launcher.wire import ask
 
@@ -23,7 +23,7 @@ def config(tmp_path):
 def container(docker_engine, name):
     """Start a container of that installation; its id."""
     body = json.dumps(
-        {"Image": IMAGE, "Cmd": ["sleep", "600"], "Labels": {LABEL: name},
+        {"Image": PYTHON.image, "Cmd": ["sleep", "600"], "Labels": {LABEL: name},
          "HostConfig": {"Init": True}}
     ).encode()  # fmt: skip
     headers = {"Content-Type": "application/json"}

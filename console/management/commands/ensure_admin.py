@@ -1,6 +1,5 @@
 """The first user: admin, made once."""
 
-import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from console.env import envfiled
 from console.models import User
 
 NAME = "admin"
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     help = "Make user admin when there is none, and say how to sign in."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        given = os.environ.get("ALIGHT_ADMIN_PASSWORD", "")
+        given = envfiled("ALIGHT_ADMIN_PASSWORD")
         user = User.objects.filter(username=NAME).first()
         if user is None:
             password = given or secrets.token_urlsafe(12)
@@ -36,6 +36,8 @@ class Command(BaseCommand):
 
 def command() -> str:
     """What to type; names the folder of state when it is not the usual one."""
+    if settings.ALIGHT_KEPT_BY == "compose":
+        return "docker compose exec web python manage.py changepassword admin"
     home: Path = settings.ALIGHT_HOME
     usual = home == settings.BASE_DIR / ".alight"
     return CHANGE if usual else f"ALIGHT_HOME={home} {CHANGE}"

@@ -20,9 +20,17 @@ class Command(BaseCommand):
             help="leave the files of an ingress that runs alone: they are its state",
         )
 
+        parser.add_argument(
+            "--image",
+            action="store_true",
+            help="as --running, in a container: its image has the static files",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
-        steps = ["migrate", "collectstatic", "load_catalogue"]
-        if not options["running"]:
+        steps = ["migrate", "load_catalogue"]
+        if not options["image"]:
+            steps.insert(1, "collectstatic")
+        if not (options["running"] or options["image"]):
             steps.append("write_ingress")
         for name in steps:
             sys.stderr.write(f"{name}\n")
