@@ -4,9 +4,14 @@ import re
 
 from django.conf import settings
 
-FOLDERS = {"e2e": "tests/e2e", "r": "replicas/tests", "en": "endpoints/tests"}
+FOLDERS = {
+    "e2e": "tests/e2e",
+    "up": "tests/upgrade",
+    "r": "replicas/tests",
+    "en": "endpoints/tests",
+}
 # `r/test_plan.py` the_back_off, a_second_name: words with an underscore name tests.
-PLACE = re.compile(r"`(e2e|r|en)/(\w+\.py)`([^`|;]*)")
+PLACE = re.compile(r"`(e2e|up|r|en)/(\w+\.py)`([^`|;]*)")
 NAME = re.compile(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b")
 
 

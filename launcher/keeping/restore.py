@@ -60,7 +60,7 @@ def restore(
     say(f"Restored {count} files of {facts['made_at']} to {config.home}.")
     for one in aside:
         say(f"  What was there before: {one}")
-    say("  Start it: make up")
+    say("  Start it now." if ready else "  Start it: make up")
     return 0
 
 
