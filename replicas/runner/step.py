@@ -10,6 +10,7 @@ from typing import Any
 from celery import bootsteps
 
 from replicas.runner.main import Runner
+from replicas.runner.threads import keep_connections
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class RunnerStep(bootsteps.StartStopStep):
         self._runner: Runner | None = None
 
     def start(self, parent: Any) -> None:
+        keep_connections()
         self._thread = threading.Thread(target=self._run, name="runner", daemon=True)
         self._thread.start()
 

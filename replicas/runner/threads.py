@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -19,6 +19,17 @@ T = TypeVar("T")
 _QUICK = ThreadPoolExecutor(max_workers=8, thread_name_prefix="runner")
 # Reconcile passes; a few side by side keep one slow start from delaying the others.
 _SLOW = ThreadPoolExecutor(max_workers=8, thread_name_prefix="runner-pass")
+
+# A worker asks several times a second, also where nothing is to be done. Opening a file
+# of SQLite takes as long as asking it, and whoever is the last to close it tidies up.
+_KEPT_SECONDS = 60
+
+
+def keep_connections() -> None:
+    """In this process every thread keeps its connection to SQLite for a while."""
+    for database in connections.settings.values():
+        if database["ENGINE"] == "django.db.backends.sqlite3":
+            database["CONN_MAX_AGE"] = _KEPT_SECONDS
 
 
 async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
