@@ -75,9 +75,11 @@ class Place:
         if self._seen:
             begin = min(self.newest - _ORDER, *self._open.values(), self.newest)
             self.at = max(self._since, begin)
-        self._known = Counter(at for at in self._seen if at >= self.at)
+        # All of them once: they may be millions.
+        late = [at for at in self._seen if at >= self.at - _ORDER]
+        self._known = Counter(at for at in late if at >= self.at)
         self._until = max(self.newest, self._reader.newest)
-        self.ends = _ends(self._reach())
+        self.ends = _ends(self._reach(len(late)))
         self._old, self._near = set(), False
         self.doubt, self.back, self.rest = 0, False, []
 
@@ -142,11 +144,10 @@ class Place:
         """What completes the lines that no newline ended, once the output is over."""
         return [LogChunk(at, stream, "") for stream, at in self._open.items()]
 
-    def _reach(self) -> int:
+    def _reach(self, late: int) -> int:
         """How many lines from the end are known to be as late as `at`, or nearly."""
         if not self._seen:
             return self._reader.lines
-        late = sum([at >= self.at - _ORDER for at in self._seen])
         return late if len(self._seen) - late >= _SURE else 0
 
     def _later(self, batch: list[LogChunk]) -> list[LogChunk]:

@@ -39,9 +39,11 @@ from replicas.engine.wire import Wire
 
 # Seconds to wait before following a silent container anew.
 _BREATH = 0.5
-# A line that comes alone is read at once; those after it gather for so long (s). More
-# would make the engine wait: its side holds some 270 lines.
+# A line that comes alone is read at once; those after it gather for so long (s).
 _GATHER = 0.005
+# Unless as much came as the engine's side of the socket holds at least: some 270 lines,
+# each with forty bytes of its own. Then the engine waits.
+_FULL = 10_000
 _NS = 1_000_000_000
 _ACTIONS = ["create", "start", "die", "oom", "destroy", "pause", "unpause"]
 
@@ -206,7 +208,8 @@ class DockerStreams:
             async with self._plain.open("GET", path, params=params) as response:
                 async for piece in response.content.iter_any():
                     yield piece
-                    await _gather(response)
+                    if len(piece) < _FULL:
+                        await _gather(response)
         except errors.Gone:
             return
 
