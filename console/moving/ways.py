@@ -42,7 +42,7 @@ def is_postgres() -> bool:
 def read(path: Path, news: News) -> Counts:
     """One moment of the PostgreSQL that settings name, to a file that is not there.
 
-    Nobody has to stop for it. Raises CannotMove, OperationalError.
+    Nobody has to stop for it. Raises CannotMove, DatabaseError.
     """
     with _aimed(source=_live(), default=_file(path)), _one_moment():
         return _copy(tables.version_of(_SOURCE), news)
@@ -53,7 +53,7 @@ def write(path: Path, news: News, *, replace: bool = False) -> tuple[Counts, str
     what was there before ("" for nothing).
 
     The file is the caller's own to give: it is brought to this code's version first.
-    Raises CannotMove, OperationalError; nothing was changed then.
+    Raises CannotMove, DatabaseError; nothing was changed then.
     """
     with _aimed(default=_live()):
         _check(replace=replace)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError
+from django.db import DatabaseError
 
 from console.moving import ways
 from console.moving.errors import CannotMove
@@ -41,11 +41,11 @@ class Command(BaseCommand):
                 )
         except CannotMove as error:
             raise CommandError(str(error)) from None
-        except OperationalError as error:
+        except DatabaseError as error:
             raise CommandError(
-                f"The PostgreSQL does not answer: {str(error).strip()}\n"
-                "See that it runs and that ALIGHT_DATABASE_URL is right, then run it "
-                "again."
+                f"The PostgreSQL does not do it: {str(error).strip()}\n"
+                "See that it runs, that ALIGHT_DATABASE_URL is right and that its user "
+                "owns the database; then run it again."
             ) from None
         if before:
             self.stdout.write(f"  What the database held before: schema {before} in it")

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError
+from django.db import DatabaseError
 
 from console.doctor import place
 from console.moving import ways
@@ -64,11 +64,11 @@ class Command(BaseCommand):
             ) from None
         except (CannotMove, LaunchError) as error:
             raise CommandError(str(error)) from None
-        except OperationalError as error:
+        except DatabaseError as error:
             raise CommandError(
                 f"The PostgreSQL does not take it: {str(error).strip()}\n"
-                "Nothing was changed. See that it runs and that ALIGHT_DATABASE_URL is "
-                "right, then run it again."
+                "Nothing was changed. See that it runs, that ALIGHT_DATABASE_URL is "
+                "right and that its user owns the database; then run it again."
             ) from None
         self._tell(file, counts, before, time.monotonic() - begun)
 
