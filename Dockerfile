@@ -21,7 +21,8 @@ RUN grep -v '^valkey' requirements.txt > /tmp/requirements.txt \
  && find .venv -type d -name LC_MESSAGES ! -path '*/en/*' -prune -exec rm -rf {} + \
  && find .venv -name '*.so' ! -path '*.libs/*' -exec strip --strip-unneeded {} +
 COPY . .
-RUN ALIGHT_HOME=/tmp/build ALIGHT_STATIC_ROOT=/app/static_built .venv/bin/python manage.py collectstatic --no-input \
+RUN mv /tmp/requirements.txt requirements.txt \
+ && ALIGHT_HOME=/tmp/build ALIGHT_STATIC_ROOT=/app/static_built .venv/bin/python manage.py collectstatic --no-input \
  && .venv/bin/python -m compileall -q --invalidation-mode unchecked-hash \
     console endpoints launcher replicas templates_app manage.py
 

@@ -9,6 +9,8 @@ somebody else put under that name is never replaced.
 import http.client
 import json
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -34,6 +36,9 @@ LABEL = "alight.stand-in"
 # A registry that has not said a word after this is taken as not there.
 FIRST_WORD_SECONDS = 20.0
 SILENCE_SECONDS = 120.0
+# Installations whose registry said nothing while this process runs.
+_AWAY: set[Path] = set()
+_INSTALLING = threading.Lock()
 
 
 def by_hand(image: str) -> str:
@@ -65,23 +70,37 @@ def ensure(config: Config, *, asked: bool = False) -> int:
 
 def ensure_compose(config: Config, *, asked: bool = False) -> int:
     """Have what docker-compose.yml asks for. Raises LaunchError."""
-    for recipe in COMPOSE:
+    missing = [one for one in COMPOSE if not is_had(config, one, asked=asked)]
+    bases = [one for recipe in missing for one in (*recipe.needs, recipe)]
+    # Side by side: each keeps one core busy for half a minute.
+    roots = {one.image: one for one in bases if isinstance(one, Root)}.values()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda root: have(config, root, asked=asked), roots))
+    for recipe in missing:
         have(config, recipe, asked=asked)
     return 0
 
 
 def have(config: Config, recipe: Recipe, *, asked: bool) -> None:
     """Have this image: as it is, pulled, or made here. Raises LaunchError."""
-    labels = image_labels(config.docker_host, recipe.image)
-    if labels is not None and (not asked or LABEL not in labels):
-        if asked:
-            say(f"  {recipe.image} is there, and not made by Alight: left as it is.")
-        return
-    if labels is None and pull(config, recipe):
+    if is_had(config, recipe, asked=asked):
         return
     for base in recipe.needs:
         have(config, base, asked=asked)
-    make_stand_in(config, recipe, have=(labels or {}).get(LABEL))
+    labels = image_labels(config.docker_host, recipe.image) or {}
+    make_stand_in(config, recipe, have=labels.get(LABEL))
+
+
+def is_had(config: Config, recipe: Recipe, *, asked: bool) -> bool:
+    """Whether it is there as it is to be left, or a registry had it."""
+    labels = image_labels(config.docker_host, recipe.image)
+    if labels is None:
+        return pull(config, recipe)
+    if asked and LABEL in labels:
+        return False
+    if asked:
+        say(f"  {recipe.image} is there, and not made by Alight: left as it is.")
+    return True
 
 
 def image_labels(docker_host: str, image: str = PYTHON.image) -> dict[str, str] | None:
@@ -95,7 +114,9 @@ def image_labels(docker_host: str, image: str = PYTHON.image) -> dict[str, str] 
 
 
 def pull(config: Config, recipe: Recipe) -> bool:
-    """Whether a registry had it. Says so when none does."""
+    """Whether a registry had it. Says so when none does; a mute one is asked once."""
+    if config.home in _AWAY:
+        return False
     path = f"/images/create?fromImage={recipe.name}&tag={recipe.tag}"
     line = Step(f"Pulling {recipe.image}")
     line.news()
@@ -106,6 +127,8 @@ def pull(config: Config, recipe: Recipe) -> bool:
     except (OSError, http.client.HTTPException, ValueError, RuntimeError) as error:
         line.failed()
         say(f"    {error}")
+        if isinstance(error, TimeoutError):
+            _AWAY.add(config.home)
         return False
     line.done()
     return True
@@ -154,8 +177,9 @@ def labels_of(recipe: Recipe, mark: str) -> dict[str, str]:
 
 
 def make_root(config: Config, recipe: Root, machine: Machine, mark: str) -> None:
-    if not program("mmdebstrap"):
-        apt_install(config, ["mmdebstrap"])
+    with _INSTALLING:
+        if not program("mmdebstrap"):
+            apt_install(config, ["mmdebstrap"])
     image = recipe.image
     with tempfile.TemporaryDirectory(dir=config.home) as work:
         tar = Path(work, "root.tar")
@@ -165,7 +189,7 @@ def make_root(config: Config, recipe: Root, machine: Machine, mark: str) -> None
                 *as_root("sudo make images"),
                 *command(recipe, machine, Path(work), tar),
             ],
-            log=config.logs / "base-image.log",
+            log=config.logs / f"base-image-{recipe.name}-{recipe.tag}.log",
             todo=f"Mend what the lines above name and run make images, or: "
             f"{by_hand(image)}.",
         )

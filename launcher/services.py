@@ -161,7 +161,7 @@ def worker(config: Config) -> Service:
         name="worker",
         title="Worker",
         command=(
-            *(str(config.venv / "bin" / "celery"), "-A", "console", "worker"),
+            *(str(config.venv / "bin" / "celery"), "-q", "-A", "console", "worker"),
             *("-P", "threads", "-c", threads, *quiet, "-l", "info"),
         ),
         stop_seconds=20,
@@ -175,7 +175,7 @@ def beat(config: Config) -> Service:
         name="beat",
         title="Beat",
         command=(
-            *(str(config.venv / "bin" / "celery"), "-A", "console", "beat"),
+            *(str(config.venv / "bin" / "celery"), "-q", "-A", "console", "beat"),
             *("-s", schedule, "--pidfile=", "-l", "warning"),
         ),
         stop_seconds=5,

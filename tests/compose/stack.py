@@ -41,7 +41,8 @@ class Stack(Console):
             timeout=_SECONDS,
             **more,
         )
-        assert done.returncode == 0, f"{words}: {done.stderr[-4000:]}\n{self.logs()}"
+        said = (done.stdout + done.stderr)[-4000:]
+        assert done.returncode == 0, f"{words}: {said}\n{self.logs()}"
         return done.stdout.strip()
 
     def up(self) -> None:
