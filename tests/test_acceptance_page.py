@@ -7,11 +7,12 @@ from django.conf import settings
 FOLDERS = {
     "e2e": "tests/e2e",
     "up": "tests/upgrade",
+    "co": "tests/compose",
     "r": "replicas/tests",
     "en": "endpoints/tests",
 }
 # `r/test_plan.py` the_back_off, a_second_name: words with an underscore name tests.
-PLACE = re.compile(r"`(e2e|up|r|en)/(\w+\.py)`([^`|;]*)")
+PLACE = re.compile(r"`(e2e|up|co|r|en)/(\w+\.py)`([^`|;]*)")
 NAME = re.compile(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b")
 
 
