@@ -7,6 +7,7 @@ run as root: then it runs as the user that Debian's package makes for it.
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -62,85 +63,104 @@ def server(log: Path, *, lasting: bool = False) -> Iterator[str]:
 
     lasting: it waits for the disk, as one that people rely on.
     """
+    with running(log, lasting=lasting) as made:
+        yield made.address
+
+
+@contextmanager
+def running(log: Path, *, lasting: bool = False) -> Iterator["Server"]:
+    """One that can be stopped and started; gone afterwards with all that was in it."""
     binaries = programs()
     if binaries is None:
         raise LaunchError(
             "There is no PostgreSQL server here.",
             f"Run make test-postgres, or: sudo apt-get install {PACKAGE}",
         )
-    # A short path: a unix socket's name is in it.
-    home = Path(tempfile.mkdtemp(prefix="alight-pg-"))
+    made = Server(binaries, log, {} if lasting else _HASTY)
     try:
+        made.make()
+        made.start()
+        yield made
+    finally:
+        made.destroy()
+
+
+class Server:
+    """address: of a database in it, whose user may make others."""
+
+    def __init__(self, binaries: Path, log: Path, options: Mapping[str, str]) -> None:
+        self._binaries, self._log = binaries, log
+        self._options = {**_OPTIONS, **options}
+        # A short path: a unix socket's name is in it.
+        self._home = Path(tempfile.mkdtemp(prefix="alight-pg-"))
+        self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             owner = pwd.getpwnam(_USER)
-            os.chown(home, owner.pw_uid, owner.pw_gid)
-        _make(binaries, home, log)
-        with _running(binaries, home, log, {} if lasting else _HASTY):
-            yield f"postgres://alight@/postgres?host={home}"
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+            os.chown(self._home, owner.pw_uid, owner.pw_gid)
 
+    @property
+    def address(self) -> str:
+        return f"postgres://alight@/postgres?host={self._home}"
 
-def _make(binaries: Path, home: Path, log: Path) -> None:
-    # Sorts as people do, unlike SQLite: what relies on one order of text fails here.
-    people = ("--locale-provider=icu", "--icu-locale=en-US")
-    words = people if _version(binaries) >= 15 else ()
-    command = [str(binaries / "initdb"), "-D", f"{home}/data", "-U", "alight"]
-    command += ["-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", *words]
-    with log.open("ab") as out:
-        made = subprocess.run(command, stdout=out, stderr=out, **_owner(), cwd="/")
-    if made.returncode:
-        raise LaunchError("PostgreSQL's initdb failed.", "Look at these lines.", log)
-
-
-@contextmanager
-def _running(
-    binaries: Path, home: Path, log: Path, options: Mapping[str, str]
-) -> Iterator[None]:
-    command = [str(binaries / "postgres"), "-D", f"{home}/data", "-k", str(home)]
-    for name, value in {**_OPTIONS, **options}.items():
-        command += ["-c", f"{name}={value}"]
-    with log.open("ab") as out:
-        # In a session of its own: Ctrl-C is for the tests, which still need it then.
-        made = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            cwd="/",
-            start_new_session=True,
-            **_owner(),
+    def make(self) -> None:
+        # Sorts as people do, unlike SQLite: what relies on one order of text fails.
+        people = ("--locale-provider=icu", "--icu-locale=en-US")
+        words = people if _version(self._binaries) >= 15 else ()
+        made = self._begin(
+            *("initdb", "-D", f"{self._home}/data", "-U", "alight", "-A", "trust"),
+            *("-E", "UTF8", "--locale=C.UTF-8", "--no-sync", *words),
         )
-    try:
+        if made.wait():
+            raise self._error("PostgreSQL's initdb failed.")
+
+    def start(self) -> None:
+        """Returns when it takes connections."""
+        words = (f"-c{name}={value}" for name, value in self._options.items())
+        place = ("-D", f"{self._home}/data", "-k", str(self._home))
+        self._process = self._begin("postgres", *place, *words)
         deadline = time.monotonic() + _SECONDS
-        while not _takes_questions(binaries, home):
-            if made.poll() is not None or time.monotonic() > deadline:
-                raise LaunchError(
-                    "PostgreSQL did not start.", "Look at these lines.", log
-                )
+        while not self._takes_questions():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise self._error("PostgreSQL did not start.")
             time.sleep(0.05)
-        yield
-    finally:
-        _stop(made)
 
+    def _takes_questions(self) -> bool:
+        """Its socket is there before that."""
+        ask = [str(self._binaries / "pg_isready"), "-q", "-h", str(self._home)]
+        return subprocess.run(ask).returncode == 0
 
-def _stop(made: subprocess.Popen[bytes]) -> None:
-    """By its own pid. SIGINT ends it without waiting for who is still connected."""
-    if made.poll() is not None:
-        return
-    made.send_signal(2)
-    try:
-        made.wait(_SECONDS)
-    except subprocess.TimeoutExpired:
-        for pid in reversed(processes.tree(made.pid)):
-            os.kill(pid, 9)
-        made.wait()
+    def stop(self) -> None:
+        """By its own pid, without waiting for who is still connected."""
+        made, self._process = self._process, None
+        if made is None or made.poll() is not None:
+            return
+        made.send_signal(signal.SIGINT)
+        try:
+            made.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            for pid in reversed(processes.tree(made.pid)):
+                os.kill(pid, signal.SIGKILL)
+            made.wait()
 
+    def destroy(self) -> None:
+        self.stop()
+        shutil.rmtree(self._home, ignore_errors=True)
 
-def _takes_questions(binaries: Path, home: Path) -> bool:
-    """Its socket is there before that."""
-    ask = [str(binaries / "pg_isready"), "-q", "-h", str(home)]
-    return subprocess.run(ask).returncode == 0
+    def _begin(self, name: str, *words: str) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as out:
+            # In a session of its own: Ctrl-C is for the tests, which still need it.
+            return subprocess.Popen(
+                [str(self._binaries / name), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd="/",
+                start_new_session=True,
+                **_owner(),
+            )
+
+    def _error(self, what: str) -> LaunchError:
+        return LaunchError(what, "Look at these lines.", self._log)
 
 
 def _owner() -> dict[str, Any]:

@@ -28,6 +28,8 @@ class Console:
     home: Path
     env: dict[str, str]
     user: str = "admin"
+    # Address of the one made for it in the run's PostgreSQL; "" with SQLite.
+    database: str = ""
     # Of whoever signed in last, for a browser that starts with them.
     cookies: list[dict[str, Any]] = field(default_factory=list)
     _tokens: dict[str, str] = field(default_factory=dict)
@@ -92,10 +94,12 @@ def new_console(**settings: str) -> Console:
         # The suite made it before, when it could be made.
         "ALIGHT_BASE_IMAGES": "0",
     }
-    if postgres.SERVER:
-        own["ALIGHT_DATABASE_URL"] = postgres.make_database()
+    made = ""
+    if postgres.SERVER and "ALIGHT_DATABASE_URL" not in settings:
+        own["ALIGHT_DATABASE_URL"] = made = postgres.make_database()
     env = {**outside, **own, **settings}
-    return Console(f"http://localhost:{port}", port, password, home, env)
+    url = f"http://localhost:{port}"
+    return Console(url, port, password, home, env, database=made)
 
 
 def remove_console(console: Console) -> None:
@@ -107,5 +111,5 @@ def remove_console(console: Console) -> None:
             isolation.remove_unneeded(console.config)
     finally:
         shutil.rmtree(console.home, ignore_errors=True)
-        if postgres.SERVER:
-            postgres.drop_database(console.env["ALIGHT_DATABASE_URL"])
+        if console.database:
+            postgres.drop_database(console.database)
