@@ -10,6 +10,7 @@ from pathlib import Path
 
 from launcher import processes
 from launcher.config import Config
+from launcher.database import PASSWORD, URL, given
 from launcher.errors import LaunchError
 from launcher.install import as_root, program
 from launcher.keeping.places import places_of
@@ -19,7 +20,14 @@ from launcher.supervisor import NAME
 _FOLDER = Path("/etc/systemd/system")
 # The unit is a file that everybody may read.
 _SECRET = frozenset(
-    {"ALIGHT_SECRET_KEY", "ALIGHT_OLD_SECRET_KEYS", "ALIGHT_METRICS_TOKEN"}
+    {
+        "ALIGHT_SECRET_KEY",
+        "ALIGHT_OLD_SECRET_KEYS",
+        "ALIGHT_METRICS_TOKEN",
+        # It may hold a password; and without one it is as well in a file.
+        URL,
+        PASSWORD,
+    }
 )
 _ONCE = frozenset({"ALIGHT_ADMIN_PASSWORD"})
 
@@ -57,7 +65,8 @@ def service_on(config: Config, environ: Mapping[str, str]) -> int:
     user = pwd.getpwuid(os.getuid()).pw_name
     name, text = unit_name(config), unit_text(config, environ, user, sys.executable)
     _need_systemd()
-    if not places_of(config).database.is_file():
+    elsewhere = given(config.env, URL)
+    if not elsewhere and not places_of(config).database.is_file():
         raise LaunchError(
             "Nothing was ever started here.",
             "Run make up once: it installs what is missing and shows the password, "
@@ -117,20 +126,20 @@ def unit_text(
             f"The path {config.home} is too long for the sockets of a service.",
             "Move that folder to a shorter path and give it as ALIGHT_HOME.",
         )
-    given = {
+    chosen = {
         name: value
         for name, value in sorted(environ.items())
         if name.startswith("ALIGHT_") and name not in _ONCE and value
     }
-    given["ALIGHT_HOME"] = str(config.home)
-    for name in _SECRET & given.keys():
+    chosen["ALIGHT_HOME"] = str(config.home)
+    for name in _SECRET & chosen.keys():
         raise LaunchError(
             f"{name} would be in a file that everybody may read.",
             f"Put it into a file of yours and give {name}_FILE, or leave it out where "
             "the home has it.",
         )
-    given["PATH"] = environ.get("PATH", "")
-    lines = [f"Environment={quoted(f'{name}={val}')}" for name, val in given.items()]
+    chosen["PATH"] = environ.get("PATH", "")
+    lines = [f"Environment={quoted(f'{name}={val}')}" for name, val in chosen.items()]
     # Where the command begins, a dollar would name a variable.
     command = quoted(python).replace("$", "$$")
     return UNIT.format(

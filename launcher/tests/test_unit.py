@@ -48,6 +48,8 @@ def test_settings_go_into_it_and_secrets_do_not():
     assert "hunter2" not in str(found)
     with pytest.raises(LaunchError, match="everybody may read") as refused:
         text(ALIGHT_SECRET_KEY="s3cret")
+    with pytest.raises(LaunchError, match="ALIGHT_DATABASE_URL would be in a file"):
+        text(ALIGHT_DATABASE_URL="postgres://alight:s3cret@db/alight")
     assert "ALIGHT_SECRET_KEY_FILE" in refused.value.todo
     assert "s3cret" not in str(refused.value)
 
