@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+
 import psycopg
 import psycopg_pool
 import pytest
@@ -89,3 +92,17 @@ def test_only_a_short_answer_keeps_its_connection(answer, keeps):
 
     LetGo(view)(AsyncRequestFactory().get("/"))
     assert (connection.connection is not None) is keeps
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgres
+def test_a_thread_that_ends_with_its_connection_costs_the_pool_none(settings):
+    def forget():
+        User.objects.exists()
+
+    for _ in range(settings.ALIGHT_DATABASE_CONNECTIONS + 3):
+        thread = threading.Thread(target=forget)
+        thread.start()
+        thread.join()
+        gc.collect()
+    assert connection.pool.get_stats()["pool_size"] <= 3

@@ -290,26 +290,43 @@ def poisoned(world):
         ),
         hints=(LogHint("a", PAYLOAD, PAYLOAD, PAYLOAD),),
     ).to_json()
-    Endpoint.objects.update(
-        display_name=PAYLOAD, description=PAYLOAD, spec=container, template_name=PAYLOAD
+    write(
+        Endpoint.objects.all(),
+        display_name=PAYLOAD,
+        description=PAYLOAD,
+        spec=container,
+        template_name=PAYLOAD,
     )
     endpoint = Endpoint.objects.get(name="canary-app")
-    endpoint.revisions.update(spec=container, actor=PAYLOAD)
-    Event.objects.update(message=PAYLOAD, actor=PAYLOAD, data={"port": PAYLOAD})
-    Replica.objects.update(
-        state="failed", trouble="exited", trouble_text=PAYLOAD, container_id=PAYLOAD
+    write(endpoint.revisions.all(), spec=container, actor=PAYLOAD)
+    told = {"message": PAYLOAD, "actor": PAYLOAD, "data": {"port": PAYLOAD}}
+    write(Event.objects.all(), **told)
+    write(
+        Replica.objects.all(),
+        state="failed",
+        trouble="exited",
+        trouble_text=PAYLOAD,
+        container_id=PAYLOAD,
     )
-    Template.objects.update(
-        name=PAYLOAD[:80], summary=PAYLOAD, description=PAYLOAD, spec=container,
-        tier_note=PAYLOAD, kind=PAYLOAD[:30],
-    )  # fmt: skip
-    AccessKey.objects.update(name=PAYLOAD)
-    ShareLink.objects.update(name=PAYLOAD)
-    RegistryCredential.objects.update(username=PAYLOAD, registry=PAYLOAD)
-    endpoint.owner.__class__.objects.update(
-        first_name=PAYLOAD, last_name=PAYLOAD, email=PAYLOAD
+    texts = ("name", "summary", "description", "tier_note", "kind")
+    write(Template.objects.all(), spec=container, **dict.fromkeys(texts, PAYLOAD))
+    write(AccessKey.objects.all(), name=PAYLOAD)
+    write(ShareLink.objects.all(), name=PAYLOAD)
+    write(RegistryCredential.objects.all(), username=PAYLOAD, registry=PAYLOAD)
+    people = endpoint.owner.__class__.objects
+    write(people.all(), first_name=PAYLOAD, last_name=PAYLOAD, email=PAYLOAD)
+    write(people.filter(username="alice"), username=PAYLOAD)
+
+
+def write(rows, **columns):
+    """Each text as far as its column has room for it."""
+    room = {name: rows.model._meta.get_field(name).max_length for name in columns}
+    rows.update(
+        **{
+            name: value[: room[name]] if isinstance(value, str) else value
+            for name, value in columns.items()
+        }
     )
-    endpoint.owner.__class__.objects.filter(username="alice").update(username=PAYLOAD)
 
 
 def test_nothing_kept_becomes_markup(world):
