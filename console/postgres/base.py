@@ -45,7 +45,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _close(self) -> None:
         if forgetting := getattr(self, "_forgetting", None):
             forgetting.detach()
-        super()._close()
+        super()._close()  # type: ignore[misc]  # its stub leaves it out
 
 
 # Taken from the pool by threads that are no more.
