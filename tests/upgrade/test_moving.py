@@ -137,6 +137,12 @@ def test_what_cannot_be_moved_changes_nothing(tmp_path, postgres_url):
     said = house.refuses("move_database")
     assert "names another that is not there" in said
     assert "endpoints_event" in said
+    later = "'endpoints', '9999_later', '2026-11-20 12:00:00'"
+    change(
+        house,
+        f"insert into django_migrations (app, name, applied) values ({later})",
+    )
+    assert "newer Alight than this code" in house.refuses("move_database")
     assert schemas(postgres_url) == set()
 
 
