@@ -27,7 +27,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
@@ -241,7 +241,8 @@ def main() -> None:
     parser.add_argument("--clones", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=2)
     asked = parser.parse_args()
-    with consoles() as sides:
+    # What starting and removing consoles says goes beside the object.
+    with redirect_stdout(sys.stderr), consoles() as sides:
         measure(sides, asked)
         found = {kind: told(side) for kind, side in sides.items()}
     ratio = compared(found["sqlite"], found["postgres"])
