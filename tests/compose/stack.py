@@ -123,7 +123,8 @@ def new_stack() -> Stack:
 def remove_stack(stack: Stack) -> None:
     """All it made: replicas, their network and volumes, containers, its own volumes."""
     try:
-        stack.up()
+        if "worker" not in stack.compose("ps", "--services", "--status", "running"):
+            stack.up()
         installation = stack.installation
         stack.run("worker", "python", "manage.py", "isolation", "--remove")
         stack.compose("stop", "worker", "beat", "web")
