@@ -14,6 +14,7 @@ from datetime import datetime
 import pytest
 import requests
 
+from endpoints.ingress.routes import WAYS, Way
 from endpoints.ingress.runtime import Runtime, map_value, slot_places
 from tests.api import Api
 from tests.e2e.load import Load, read_stream
@@ -108,7 +109,8 @@ def route_watched(console, name):
 
     def look():
         with Runtime(socket) as haproxy:
-            slot = map_value(haproxy.ask([f"get map slots.map {name}"])[0])
+            row = map_value(haproxy.ask([f"get map {WAYS} {name}"])[0])
+            slot = Way.read(row).slot
             while not over.wait(0.02):
                 places = slot_places(haproxy.ask([f"show stat {slot} 4 -1"])[0], {})
                 seen[sum(place.ready for place in places)] += 1
