@@ -44,6 +44,8 @@ def needs_no_postgres(item):
 
 
 def touches_a_database(item):
+    if item.get_closest_marker("sqlite"):
+        return False
     return bool(
         item.get_closest_marker("django_db")
         or item.get_closest_marker("postgres")

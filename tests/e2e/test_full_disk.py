@@ -12,7 +12,7 @@ from launcher.install import as_root
 from tests.api import Api
 from tests.console import new_console, remove_console
 
-pytestmark = [pytest.mark.e2e, pytest.mark.docker]
+pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.sqlite]
 
 SERVER = {"command": ["httpd"], "args": ["-f", "-p", "8080", "-h", "/www"]}
 
