@@ -83,8 +83,10 @@ signal.signal(signal.SIGINT, tidy)
 print("begun", flush=True)
 signal.pause()
 """
+# Who runs the tests in the background may have it ignored.
 RUNS = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from launcher.config import read_config
 from launcher.suite import Stage, run_stages

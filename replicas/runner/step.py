@@ -8,6 +8,8 @@ import threading
 from typing import Any
 
 from celery import bootsteps
+from celery.apps import worker as celery_worker
+from celery.signals import worker_shutting_down
 
 from replicas.runner.main import Runner
 from replicas.runner.threads import keep_connections
@@ -15,6 +17,20 @@ from replicas.runner.threads import keep_connections
 log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 15
+
+
+def log_its_end() -> None:
+    """Celery prints that it was asked to end. A program may be reading the log."""
+    celery_worker.safe_say = _unsaid
+    worker_shutting_down.connect(_ending)
+
+
+def _unsaid(*_: object) -> None:
+    return
+
+
+def _ending(how: str = "", **_: object) -> None:
+    log.info("Asked to end: what is under way is finished (%s)", how.lower())
 
 
 class RunnerStep(bootsteps.StartStopStep):
@@ -30,6 +46,7 @@ class RunnerStep(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         keep_connections()
+        log_its_end()
         self._thread = threading.Thread(target=self._run, name="runner", daemon=True)
         self._thread.start()
 
