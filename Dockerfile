@@ -1,5 +1,5 @@
 # One image for web, worker, beat and ingress: the ingress starts from files that the
-# others write, and they name code of this image. docs/adr/0018.
+# others write, and they name code of this image. docs/adr/0021-on-docker-compose.md.
 FROM debian:bookworm-slim AS base
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates haproxy python3 \

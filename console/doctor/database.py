@@ -11,6 +11,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from console.doctor import place, postgres
 from console.doctor.finding import Finding, fine, note, wrong
+from console.moving.tables import differences
 
 # Seconds for reading the whole file; a large one is left unread.
 _PATIENCE = 4.0
@@ -58,13 +59,8 @@ def judge(path: Path, told: list[str]) -> Finding:
 
 
 def _migrations() -> list[Finding]:
-    loader = MigrationLoader(connection)
-    applied, known = set(loader.applied_migrations), set(loader.disk_migrations)
-    apps = {app for app, _ in known}
-    return migrations(
-        missing=sorted(".".join(m) for m in known - applied),
-        unknown=sorted(".".join(m) for m in applied - known if m[0] in apps),
-    )
+    missing, unknown = differences(MigrationLoader(connection))
+    return migrations([*map(".".join, missing)], [*map(".".join, unknown)])
 
 
 def migrations(missing: list[str], unknown: list[str]) -> list[Finding]:

@@ -35,12 +35,7 @@ def version_of(alias: str) -> Version:
             "There is no installation in that database.",
             "Name the one that has been used: after a first start it has tables.",
         )
-    ours = {app for app, _ in loader.disk_migrations}
-    unknown = sorted(
-        node
-        for node in applied
-        if node[0] in ours and node not in loader.disk_migrations
-    )
+    _, unknown = differences(loader)
     if unknown:
         raise CannotMove(
             "The database is of a newer Alight than this code: "
@@ -57,11 +52,13 @@ def version_of(alias: str) -> Version:
     return Version(frozenset(known), tuple(models))
 
 
-def lacks(alias: str) -> list[str]:
-    """Migrations of this code that the database has not had."""
-    loader = MigrationLoader(connections[alias])
-    missing = set(loader.disk_migrations) - set(loader.applied_migrations)
-    return sorted(".".join(node) for node in missing)
+def differences(loader: MigrationLoader) -> tuple[list[Node], list[Node]]:
+    """Migrations of this code that the database has not had, and those of our apps
+    that it has had and this code does not know."""
+    applied, known = set(loader.applied_migrations), set(loader.disk_migrations)
+    apps = {app for app, _ in known}
+    unknown = (node for node in applied - known if node[0] in apps)
+    return sorted(known - applied), sorted(unknown)
 
 
 def build(alias: str, version: Version) -> None:

@@ -23,6 +23,8 @@ _LOOKS = """\
   acl reads method GET HEAD
   acl says_mode req.fhdr(sec-fetch-mode) -m found
   acl navigates req.fhdr(sec-fetch-mode) -m str navigate"""
+# The host that is asked for, as it stands in hosts.map.
+_HOST = "req.hdr(host),host_only,lower,rtrim(.)"
 # The digests of what may be shown: the whole Authorization header, or the cookie.
 _OF_HEADER = "req.fhdr(authorization),sha2(256),hex"
 _UNTIL = "var(txn.grant),concat(/,txn.name),map_str_int(grants.map,0)"
@@ -61,8 +63,7 @@ def render(setup: Setup) -> str:
 def _arrival() -> str:
     return f"""\
   http-request set-var(txn.began) date(0,us)
-  http-request set-var(txn.way) \
-req.hdr(host),host_only,lower,rtrim(.),map(hosts.map),map(ways.map)
+  http-request set-var(txn.way) {_HOST},map(hosts.map),map(ways.map)
   # What the ingress says itself: a page for browsers, JSON for others.
   acl html var(txn.kind) -m found
   http-request set-var(txn.kind) str({HTML}) if {{ req.fhdr(accept) -m sub text/html }}
@@ -98,8 +99,7 @@ def _shown_before(setup: Setup) -> str:
 
 def _console(setup: Setup) -> str:
     return f"""\
-  acl console req.hdr(host),host_only,lower,rtrim(.) -m str \
-{" ".join(setup.console_hosts)}
+  acl console {_HOST} -m str {" ".join(setup.console_hosts)}
   http-request set-var(txn.slot) str({CONSOLE}) if console
   http-request allow if console
 

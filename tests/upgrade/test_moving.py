@@ -16,7 +16,7 @@ from tests.upgrade.house import House, kept, rows
 pytestmark = pytest.mark.postgres
 
 NEWEST = sorted(path.name for path in keep.KEPT.iterdir())[-1]
-# What PostgreSQL holds as it can: docs/adr/0017-two-databases.md
+# What PostgreSQL holds as it can: docs/adr/0018-two-databases.md
 ODD, AS_KEPT = "half \x00 a pair", "half \N{REPLACEMENT CHARACTER} a pair"
 
 
