@@ -25,7 +25,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
 from console import away, space
-from endpoints import trail
+from endpoints import advice, trail
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class DatabaseAway(exceptions.APIException):
     default_code = "database_away"
     default_detail = (
         "The console's database does not answer. Send this again in a moment; if that "
-        "goes on, make doctor says why. Endpoints keep running."
+        f"goes on, {advice.doctor()} says why. Endpoints keep running."
     )
     wait = away.AGAIN
 

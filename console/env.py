@@ -36,9 +36,9 @@ def envbool(name: str, *, default: bool) -> bool:
     raise BadSetting(f'{name} must be true or false, not "{raw}".')
 
 
-def envchoice(name: str, choices: list[str]) -> str:
-    """One of these words; the first when nothing is given."""
-    raw = os.environ.get(name, "") or choices[0]
+def envchoice(name: str, choices: list[str], usual: str = "") -> str:
+    """One of these words; `usual`, else the first, when nothing is given."""
+    raw = os.environ.get(name, "") or usual or choices[0]
     if raw not in choices:
         raise BadSetting(f'{name} must be {" or ".join(choices)}, not "{raw}".')
     return raw

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from console import away, space
-from endpoints import trail
+from endpoints import advice, trail
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,7 @@ def broken(request: HttpRequest) -> HttpResponse:
         "title": FULL if full else AWAY if gone else "The console hit a problem",
         "full": space.place() if full else "",
         "away": gone,
+        "doctor": advice.doctor(),
         "reference": reference,
         "path": request.get_full_path() if request.method == "GET" else request.path,
         "bubbles": ["ready", "failed", "ready"],

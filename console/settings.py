@@ -22,7 +22,7 @@ from console.env import (
     envsecrets,
     envstr,
 )
-from launcher.config import short_run
+from launcher.config import short_run, unit_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -33,7 +33,11 @@ ALIGHT_HOME = Path(envstr("ALIGHT_HOME", str(BASE_DIR / ".alight"))).resolve()
 ALIGHT_RUN = short_run(ALIGHT_HOME, os.environ)
 
 # Who keeps the processes running, so that advice names the right words.
-ALIGHT_KEPT_BY = envchoice("ALIGHT_KEPT_BY", ["make", "compose"])
+ALIGHT_KEPT_BY = envchoice(
+    "ALIGHT_KEPT_BY",
+    ["make", "systemd", "compose"],
+    "systemd" if unit_file(ALIGHT_HOME).is_file() else "make",
+)
 DEBUG = envbool("ALIGHT_DEBUG", default=False)
 # Signs sessions and seals secrets; made once when not given.
 SECRET_KEY = envsecret("ALIGHT_SECRET_KEY", ALIGHT_HOME / "secret_key")

@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 from django.conf import settings
 
+from endpoints import advice
+
 # Seconds: to be let in, and to have a whole answer. The worker gives up sooner and
 # says why.
 _CONNECT = 2.0
@@ -145,7 +147,7 @@ def _ask(
             answer = client.post(f"http://worker{path}", json=asked)
     except httpx.ReadTimeout:
         raise WorkerSlow(
-            f"The worker has not answered in time, {cost}. See “make status”."
+            f"The worker has not answered in time, {cost}. See “{advice.status()}”."
         ) from None
     except httpx.TransportError:
         raise _away(cost) from None
@@ -157,7 +159,7 @@ def _limits(answer: float) -> httpx.Timeout:
 
 
 def _away(cost: str) -> WorkerAway:
-    return WorkerAway(f"The worker does not answer, {cost}. See “make status”.")
+    return WorkerAway(f"The worker does not answer, {cost}. See “{advice.status()}”.")
 
 
 def _checked(answer: httpx.Response) -> Any:

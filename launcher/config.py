@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,16 @@ ROOT = Path(__file__).resolve().parent.parent
 # A unix socket's path has 107 bytes. HAProxy binds RUN/ingress/haproxy.sock under a
 # longer, temporary name first, which leaves this much for RUN.
 RUN_BYTES = 70
+UNITS = Path("/etc/systemd/system")
+
+
+def unit_file(home: Path, root: Path = ROOT) -> Path:
+    """Where systemd has the unit of this home, once `make service` wrote it: each has
+    its own, "alight-srv-alight.service"; the usual one has "alight.service"."""
+    if home == root / ".alight":
+        return UNITS / "alight.service"
+    words = re.sub(r"[^A-Za-z0-9]+", "-", str(home)).strip("-")
+    return UNITS / f"alight-{words}.service"
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,13 @@
 
 import os
 import pwd
-import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from launcher import processes
-from launcher.config import Config
+from launcher.config import Config, unit_file
 from launcher.database import PASSWORD, URL, given
 from launcher.errors import LaunchError
 from launcher.install import as_root, program
@@ -17,7 +16,6 @@ from launcher.keeping.places import places_of
 from launcher.show import say, step
 from launcher.supervisor import NAME
 
-_FOLDER = Path("/etc/systemd/system")
 # The unit is a file that everybody may read.
 _SECRET = frozenset(
     {
@@ -63,7 +61,8 @@ def service_on(config: Config, environ: Mapping[str, str]) -> int:
     Raises LaunchError.
     """
     user = pwd.getpwuid(os.getuid()).pw_name
-    name, text = unit_name(config), unit_text(config, environ, user, sys.executable)
+    file = unit_file(config.home, config.root)
+    name, text = file.name, unit_text(config, environ, user, sys.executable)
     _need_systemd()
     elsewhere = given(config.env, URL)
     if not elsewhere and not places_of(config).database.is_file():
@@ -72,12 +71,12 @@ def service_on(config: Config, environ: Mapping[str, str]) -> int:
             "Run make up once: it installs what is missing and shows the password, "
             "which would go into the journal else.",
         )
-    say(f"To write: {_FOLDER / name}")
+    say(f"To write: {file}")
     for line in text.splitlines():
         say(f"    {line}")
     root = as_root("sudo make service")
     with step(f"Installing {name}"):
-        _run([*root, "tee", str(_FOLDER / name)], text)
+        _run([*root, "tee", str(file)], text)
         _run([*root, "systemctl", "daemon-reload"])
         _run([*root, "systemctl", "enable", name])
     if processes.running(config.pids, NAME):
@@ -93,27 +92,19 @@ def service_on(config: Config, environ: Mapping[str, str]) -> int:
 
 def service_off(config: Config) -> int:
     """Stop it and remove the unit. State and replicas stay."""
-    name = unit_name(config)
+    file = unit_file(config.home, config.root)
+    name = file.name
     _need_systemd()
-    if not (_FOLDER / name).exists():
-        say(f"There is no {_FOLDER / name}.")
+    if not file.exists():
+        say(f"There is no {file}.")
         return 0
     root = as_root("sudo make service-off")
     with step(f"Stopping and removing {name}"):
         _run([*root, "systemctl", "disable", "--now", name])
-        _run([*root, "rm", "-f", str(_FOLDER / name)])
+        _run([*root, "rm", "-f", str(file)])
         _run([*root, "systemctl", "daemon-reload"])
     say("Removed. Replicas keep running; make up finds them again.")
     return 0
-
-
-def unit_name(config: Config) -> str:
-    """Each home has a unit of its own: "alight-srv-alight.service"; the usual one has
-    "alight.service"."""
-    if config.home == config.root / ".alight":
-        return "alight.service"
-    words = re.sub(r"[^A-Za-z0-9]+", "-", str(config.home)).strip("-")
-    return f"alight-{words}.service"
 
 
 def unit_text(

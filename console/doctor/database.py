@@ -12,6 +12,7 @@ from django.db.migrations.loader import MigrationLoader
 from console.doctor import place, postgres
 from console.doctor.finding import Finding, fine, note, wrong
 from console.moving.tables import differences
+from endpoints import advice
 
 # Seconds for reading the whole file; a large one is left unread.
 _PATIENCE = 4.0
@@ -25,7 +26,10 @@ def check() -> list[Finding]:
     path = place.database()
     if not path.is_file():
         return [
-            wrong(f"There is no database at {path}.", f"make up makes one; {_RESTORE}")
+            wrong(
+                f"There is no database at {path}.",
+                f"{advice.start()} makes one; {_RESTORE}",
+            )
         ]
     return [_whole(path), *_migrations()]
 
@@ -55,7 +59,7 @@ def judge(path: Path, told: list[str]) -> Finding:
     """told: what SQLite's own check says; ["ok"] when the file is whole."""
     if told == ["ok"]:
         return fine(f"{path.name} is whole, {path.stat().st_size / 1e6:.1f} MB.")
-    return wrong(f"{path} is damaged: {told[0]}", f"make down, then: {_RESTORE}")
+    return wrong(f"{path} is damaged: {told[0]}", f"{advice.stop()}, then: {_RESTORE}")
 
 
 def _migrations() -> list[Finding]:
@@ -68,7 +72,7 @@ def migrations(missing: list[str], unknown: list[str]) -> list[Finding]:
         return [
             wrong(
                 f"The database is of a newer Alight than this code: {unknown[-1]}.",
-                "Take the newer code (git pull), then make up.",
+                f"Take the newer code (git pull), then: {advice.renew()}",
             )
         ]
     if missing:
@@ -76,7 +80,7 @@ def migrations(missing: list[str], unknown: list[str]) -> list[Finding]:
             wrong(
                 f"The database lacks {len(missing)} migrations of this code, such as "
                 f"{missing[0]}.",
-                place.again(),
+                advice.restart(),
             )
         ]
     return []

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from console.doctor.finding import Finding, fine, note, wrong
+from endpoints import advice
 from launcher.engine import Answer, ping
 from launcher.wire import ask
 
@@ -26,21 +27,32 @@ def check() -> list[Finding]:
 
 def away(answer: Answer, host: str) -> Finding:
     if answer is Answer.DENIED:
-        return wrong(
-            f"Docker runs, but this user may not use {host}.",
-            'sudo usermod -aG docker "$USER", then sign out and in again.',
-        )
+        mend = 'sudo usermod -aG docker "$USER", then sign out and in again.'
+        if advice.by_compose():
+            mend = (
+                "DOCKER_GID in .env is the number of the group of that socket (stat -c "
+                f"%g names it). Then: {advice.start()}"
+            )
+        return wrong(f"Docker runs, but this user may not use {host}.", mend)
     if answer is Answer.SILENT:
         return wrong(
             f"The Docker engine at {host} takes the call and does not answer.",
             "Restart it (sudo systemctl restart docker); replicas go on with "
             "live-restore. Its log: journalctl -u docker, or logs/dockerd.log.",
         )
+    mend = (
+        f"Start it (sudo systemctl start docker, or {advice.start()}), or correct "
+        "ALIGHT_DOCKER_HOST."
+    )
+    if advice.by_compose():
+        mend = (
+            "Start it (sudo systemctl start docker). Where it runs, it made its socket "
+            f"anew, and the worker has the old one: {advice.restart_one('worker')}"
+        )
     return wrong(
         f"No Docker engine answers at {host}. What runs goes on; nothing starts or "
         "stops.",
-        "Start it (sudo systemctl start docker, or make up), or correct "
-        "ALIGHT_DOCKER_HOST.",
+        mend,
     )
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from console.doctor import place
 from console.doctor.finding import Finding, fine, wrong
+from endpoints import advice
 
 # Only their owner may read these: they open everything.
 _KEYS = ("secret_key", "old_secret_keys", "metrics_token", "installation")
@@ -21,7 +22,7 @@ def check() -> list[Finding]:
         return [
             wrong(
                 f"There is no {home}: nothing was ever started here.",
-                "Give the right ALIGHT_HOME, or: make up",
+                f"Give the right ALIGHT_HOME, or: {advice.start()}",
             )
         ]
     private = [home, place.config().run, Path(settings.ALIGHT_INGRESS_DIR)]

@@ -24,17 +24,6 @@ def runs(name: str) -> processes.Record | None:
     return processes.running(config().pids, name)
 
 
-def in_container() -> bool:
-    """Whether this runs in a container of docker-compose.yml, apart from the others."""
-    return settings.ALIGHT_KEPT_BY == "compose"
-
-
-def log(name: str) -> str:
-    if in_container():
-        return f"docker compose logs {'ingress' if name == 'haproxy' else name}"
-    return str(config().logs / f"{name}.log")
-
-
 def postgres() -> Postgres | None:
     """The PostgreSQL in use; None for SQLite."""
     return chosen(os.environ)
@@ -54,13 +43,3 @@ def need_database() -> None:
     """Raises CannotLook where there is none."""
     if not has_database():
         raise CannotLook("there is no database.")
-
-
-def again() -> str:
-    """How to start it all anew; names the folder of state when it is not the usual."""
-    if in_container():
-        return "docker compose restart"
-    home = settings.ALIGHT_HOME
-    usual = home == settings.BASE_DIR / ".alight"
-    words = "" if usual else f" ALIGHT_HOME={home}"
-    return f"make down{words} && make up{words}"

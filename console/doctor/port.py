@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from console.doctor import place
 from console.doctor.finding import Finding, fine, wrong
+from endpoints import advice
 from launcher import ports, processes
 from launcher.errors import LaunchError
 from launcher.services import listens
@@ -12,7 +13,7 @@ from launcher.services import listens
 def check() -> list[Finding]:
     config = place.config()
     haproxy = place.runs("haproxy")
-    if haproxy is None and not place.in_container():
+    if haproxy is None and not advice.by_compose():
         try:
             free = ports.usable(config.bind, config.port)
         except LaunchError as error:
@@ -25,7 +26,7 @@ def check() -> list[Finding]:
                 f"Nobody listens on port {config.port} of {', '.join(deaf)}, though "
                 "HAProxy runs.",
                 "Was it started with another ALIGHT_PORT or ALIGHT_BIND? Give the "
-                f"same here. Else: {place.again()}",
+                f"same here. Else: {advice.restart()}",
             )
         ]
     if haproxy is None:
@@ -38,6 +39,6 @@ def _judge(holder: str, ours: list[int], port: int) -> Finding:
     if holder and not any(holder.endswith(f"(pid {pid})") for pid in ours):
         return wrong(
             f"Port {port} is held by {holder}, not by our HAProxy.",
-            f"Stop that program, then: {place.again()}",
+            f"Stop that program, then: {advice.restart()}",
         )
     return fine(f"HAProxy listens on port {port}.")

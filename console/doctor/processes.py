@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from console.doctor import place
 from console.doctor.finding import Finding, fine, note, wrong
+from endpoints import advice
 from endpoints.ingress.base import IngressUnreachable
 from endpoints.ingress.runtime import Runtime
 from launcher.down import SERVICES
@@ -25,7 +26,7 @@ _CROWD = 1000
 
 
 def check() -> list[Finding]:
-    if place.in_container():
+    if advice.by_compose():
         # Whether they run is Docker's to say: docker compose ps.
         found = [finding for ask in _ANSWERS.values() if (finding := ask())]
         return found or [fine(f"{len(_ANSWERS)} services answer.")]
@@ -36,7 +37,7 @@ def check() -> list[Finding]:
         return [
             wrong(
                 "Alight does not run here. Its replicas may; nobody reaches them.",
-                place.again().partition("&& ")[2],
+                advice.start(),
             )
         ]
     found = [_away(name) for name in away]
@@ -49,12 +50,12 @@ def _away(name: str) -> Finding:
     if name == "supervisor":
         return wrong(
             "The supervisor does not run: nothing that ends is started again.",
-            "make up stops what is left and starts anew.",
+            f"{advice.start()} stops what is left and starts anew.",
         )
     return wrong(
         f"{name} does not run.",
         "The supervisor tries again every 30 s at most. Why it ends: "
-        f"{place.log(name)}",
+        f"{advice.log(name)}",
     )
 
 
@@ -70,7 +71,8 @@ def _valkey() -> Finding | None:
     except redis.RedisError as error:
         return wrong(
             f"Valkey does not answer: {error}.",
-            f"Its log: {place.log('valkey')}. Nothing is lost with it: {place.again()}",
+            f"Its log: {advice.log('valkey')}. Nothing is lost with it: "
+            f"{advice.restart()}",
         )
     finally:
         client.close()
@@ -84,8 +86,8 @@ def _valkey() -> Finding | None:
     if waiting > _CROWD:
         return wrong(
             f"{waiting} messages wait for the worker.",
-            f"See what keeps it busy in {place.log('worker')}; a message only says "
-            f"“look again”, so a restart costs nothing: {place.again()}",
+            f"See what keeps it busy in {advice.log('worker')}; a message only says "
+            f"“look again”, so a restart costs nothing: {advice.restart()}",
         )
     return None
 
@@ -95,7 +97,9 @@ def _haproxy() -> Finding | None:
         with Runtime(settings.ALIGHT_INGRESS_SOCKET, timeout=_SECONDS) as hap:
             hap.ask(["show info"])
     except IngressUnreachable as error:
-        return wrong(f"{error}", f"Its log: {place.log('haproxy')}. {place.again()}")
+        return wrong(
+            f"{error}", f"Its log: {advice.log('haproxy')}. {advice.restart()}"
+        )
     return None
 
 
@@ -108,8 +112,7 @@ def _web() -> Finding | None:
         return None
     return wrong(
         f"The console does not answer at {place.config().url}.",
-        f"Endpoints do. Its log: {place.log('web')}. The supervisor restarts what "
-        "ends; one that hangs is ended by hand (make status has its pid).",
+        f"Endpoints do. Its log: {advice.log('web')}. {advice.end_hung('web')}",
     )
 
 
@@ -123,7 +126,7 @@ def _worker() -> Finding | None:
         except OSError as error:
             return note(
                 f"The worker does not listen at {path}: {error.strerror or error}.",
-                f"It does after its first sweep. Its log: {place.log('worker')}",
+                f"It does after its first sweep. Its log: {advice.log('worker')}",
             )
     return _rounds() if place.has_database() else None
 
@@ -137,8 +140,8 @@ def _rounds() -> Finding | None:
         return None
     return wrong(
         f"The worker has not looked at everything for {age.total_seconds():.0f} s.",
-        f"What keeps it: {place.log('worker')} and {place.log('beat')}. A restart "
-        f"costs nothing: {place.again()}",
+        f"What keeps it: {advice.log('worker')} and {advice.log('beat')}. A restart "
+        f"costs nothing: {advice.restart()}",
     )
 
 

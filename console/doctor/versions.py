@@ -13,6 +13,7 @@ from django.conf import settings
 
 from console.doctor import place
 from console.doctor.finding import Finding, fine, note, wrong
+from endpoints import advice
 from launcher import processes
 from launcher.install import program
 
@@ -55,7 +56,7 @@ def packages(pinned: Mapping[str, str], found: Mapping[str, str]) -> Finding:
     return wrong(
         f"{len(other)} Python packages are other than requirements.txt says: {name} is "
         f"{has}, not {pinned[name]}.",
-        f".venv/bin/python -m pip install -r requirements.txt, then {place.again()}",
+        f".venv/bin/python -m pip install -r requirements.txt, then {advice.restart()}",
     )
 
 
@@ -79,7 +80,8 @@ def code(newest: float, began: Mapping[str, float]) -> list[Finding]:
         note(
             f"{' and '.join(old)} run{'s' if len(old) == 1 else ''} older code than is "
             "here.",
-            "make restart takes over the new code; open sockets of endpoints stay.",
+            f"{advice.renew()} takes over the new code; open sockets of endpoints "
+            "stay.",
         )
     ]
 

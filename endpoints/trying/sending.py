@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from endpoints import advice
 from endpoints.models import Endpoint
 from endpoints.reaching import OWN_PAGE, host_header, ingress_url, pass_cookie
 from endpoints.trying.asked import Asked
@@ -85,7 +86,7 @@ async def send(
             "takes longer with one of the snippets, or with X-OctoAI-Async: 1."
         )
     except httpx.ConnectError:
-        yield Trouble("The ingress does not answer. See “make status”.")
+        yield Trouble(f"The ingress does not answer. See “{advice.status()}”.")
     except httpx.RequestError:
         yield Trouble(
             "The answer broke off. If that goes on, the endpoint's logs say why."

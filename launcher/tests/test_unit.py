@@ -5,7 +5,7 @@ import os
 import pytest
 
 from launcher import unit
-from launcher.config import ROOT, read_config
+from launcher.config import ROOT, read_config, unit_file
 from launcher.errors import LaunchError
 
 
@@ -63,7 +63,7 @@ def test_marks_that_systemd_would_read_are_escaped():
 
 def test_each_home_has_a_unit_of_its_own():
     names = {
-        unit.unit_name(read_config({"ALIGHT_HOME": home}))
+        unit_file(read_config({"ALIGHT_HOME": home}).home).name
         for home in ("", "/srv/alight", "/srv/other")
     }
     assert names == {

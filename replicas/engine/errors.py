@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from endpoints import advice
 from replicas.engine import base, names
 
 _REFUSED = "The Docker engine refused: "
@@ -61,9 +62,11 @@ def translate(status: int, message: str, *, image: str = "") -> base.EngineError
 def unreachable(detail: str = "") -> base.EngineUnreachable:
     """Nothing answers on the engine's socket."""
     if "permission denied" in detail.lower():
+        opened = "Add the user it runs as to the group docker, then start Alight again."
+        if advice.by_compose():
+            opened = "DOCKER_GID in .env has to be the number of its group."
         return base.EngineUnreachable(
-            "The Docker engine’s socket is closed to Alight. Add the user it runs as "
-            "to the group docker, then start Alight again."
+            f"The Docker engine’s socket is closed to Alight. {opened}"
         )
     return base.EngineUnreachable(
         "The Docker engine does not answer. Start it with “sudo systemctl start "

@@ -21,6 +21,7 @@ from pathlib import Path
 from aiohttp import web
 from django.conf import settings
 
+from endpoints import advice
 from replicas import pulls, tasks
 from replicas.engine import errors
 from replicas.engine.base import (
@@ -201,7 +202,7 @@ async def _refusals(request: web.Request, handler: Handler) -> web.StreamRespons
         said = {
             "reason": "WorkerFailed",
             "message": "The worker hit a problem of its own. Its log says which: see "
-            "“make status”.",
+            f"“{advice.find_log('worker')}”.",
         }
         return web.json_response(said, status=500)
 

@@ -6,6 +6,7 @@ import redis
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from console import guard
+from endpoints import advice
 
 
 class Command(BaseCommand):
@@ -20,8 +21,8 @@ class Command(BaseCommand):
         except (redis.RedisError, OSError) as error:
             raise CommandError(
                 f"Valkey does not answer, and the counts are there: {error}\n"
-                "Start it with make up, or restart the web process, which then counts "
-                "anew."
+                f"Start it ({advice.start()}), or restart the web process, which then "
+                "counts anew."
             ) from None
         who = options["name"] or "Everybody"
         self.stdout.write(f"{who} may sign in now. Counts that ended: {ended}.")

@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from console.doctor import place
 from console.moving import ways
 from console.moving.errors import CannotMove
+from endpoints import advice
 from launcher.config import make_folders
 from launcher.errors import LaunchError
 from launcher.keeping.sqlite import copied
@@ -60,7 +61,7 @@ class Command(BaseCommand):
         except AlreadyRunning:
             raise CommandError(
                 f"Alight runs with {settings.ALIGHT_HOME}.\n"
-                "make down, then run it again."
+                f"{advice.stop()}, then run it again."
             ) from None
         except (CannotMove, LaunchError) as error:
             raise CommandError(str(error)) from None
@@ -78,8 +79,8 @@ class Command(BaseCommand):
         lines = [
             f"Moved {sum(counts.values()):,} rows of {len(counts)} tables in "
             f"{seconds:.0f} s. Each was read back and compared.",
-            "Start it with the same settings: make up. Replicas that run are found "
-            "again; logs stay where they are.",
+            f"Start it with the same settings: {advice.start()}. Replicas that run are "
+            "found again; logs stay where they are.",
             f"{file} is as it was. Delete it when you are sure.",
         ]
         if before:

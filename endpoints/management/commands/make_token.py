@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from endpoints import advice
 from endpoints.keys import make_token
 from endpoints.models import Endpoint, Scope
 
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         owner = users.filter(username=options["user"]).first()
         if owner is None:
             raise CommandError(
-                f'There is no user "{options["user"]}". Run "make up" first, '
+                f'There is no user "{options["user"]}". Run "{advice.start()}" first, '
                 "or name another with --user."
             )
         named, days = options["endpoints"], options["days"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from endpoints import resealing
+from endpoints import advice, resealing
 
 
 class Command(BaseCommand):
@@ -46,6 +46,6 @@ class Command(BaseCommand):
             self.stderr.write(f"No key opens {what}. Type it again.")
         if options["new_key"]:
             self.stdout.write(
-                "Restart Alight when it suits (make down, make up), then forget the "
+                f"Restart Alight when it suits ({advice.restart()}), then forget the "
                 "old key: manage.py rotate_secrets --drop-old"
             )

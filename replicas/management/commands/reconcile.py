@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from endpoints import advice
 from endpoints.ingress import get_ingress
 from endpoints.ingress.base import IngressUnreachable
 from endpoints.models import Endpoint
@@ -46,7 +47,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error} manage.py doctor says more.") from None
         except RedisError as error:
             raise CommandError(
-                f"Valkey does not answer: {error}. Start the console: make up"
+                f"Valkey does not answer: {error}. Start the console: {advice.start()}"
             ) from None
 
     def _print(self, endpoint: Endpoint) -> None:
