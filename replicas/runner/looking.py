@@ -1,4 +1,4 @@
-"""The runner's way to have an endpoint looked at: at once, without the task queue."""
+"""The runner's way to have endpoints looked at: at once, without the task queue."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ async def look(endpoint_id: int) -> None:
         await in_slow_thread(tasks.reconcile, endpoint_id)
     except Exception:
         log.exception("looking at endpoint %s failed", endpoint_id)
+
+
+async def look_at_everything() -> None:
+    """Sweep now: what the ingress should know is told first. Never raises."""
+    try:
+        await in_slow_thread(tasks.sweep)
+    except Exception:
+        log.exception("looking at everything failed")
 
 
 async def look_by_name(name: str) -> None:

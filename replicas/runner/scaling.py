@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
+from typing import Any
 
 from django.utils import timezone
 
-from replicas.runner.looking import look
+from replicas.runner.looking import look, look_at_everything
 from replicas.runner.threads import in_thread
 from replicas.scaling.scaler import Scaler
 
@@ -22,7 +24,7 @@ class Autoscaler:
     def __init__(self) -> None:
         self._scaler = Scaler()
         self._looks: set[asyncio.Task[None]] = set()
-        self._blind = False
+        self._sees: bool | None = None
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -40,10 +42,20 @@ class Autoscaler:
         except Exception:
             log.exception("traffic could not be followed")
             return
-        if self._scaler.blind and not self._blind:
-            log.warning("The ingress does not answer: numbers of replicas stay")
-        self._blind = self._scaler.blind
+        self._note(sees=not self._scaler.blind)
         for endpoint_id in set(changed):
-            task = asyncio.create_task(look(endpoint_id))
-            self._looks.add(task)
-            task.add_done_callback(self._looks.discard)
+            self._start(look(endpoint_id))
+
+    def _note(self, *, sees: bool) -> None:
+        if not sees and self._sees is not False:
+            log.warning("The ingress does not answer: numbers of replicas stay")
+        if sees and not self._sees:
+            # One that was away for long, or came after this worker, knows no replica,
+            # and whoever is there waits.
+            self._start(look_at_everything())
+        self._sees = sees
+
+    def _start(self, looking: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(looking)
+        self._looks.add(task)
+        task.add_done_callback(self._looks.discard)

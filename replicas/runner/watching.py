@@ -7,11 +7,9 @@ import logging
 
 from django.conf import settings
 
-from replicas import tasks
 from replicas.engine import names
 from replicas.engine.base import EngineError, EngineEvent, EngineStreams
-from replicas.runner.looking import look_by_name
-from replicas.runner.threads import in_slow_thread
+from replicas.runner.looking import look_at_everything, look_by_name
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +31,7 @@ class Watcher:
         while True:
             events = self._streams.events(labels)
             # What happened before is not told: look at everything, then listen.
-            await self._sweep()
+            await look_at_everything()
             try:
                 async for event in events:
                     pause = _FIRST_PAUSE
@@ -51,9 +49,3 @@ class Watcher:
             task = asyncio.create_task(look_by_name(name))
             self._looks.add(task)
             task.add_done_callback(self._looks.discard)
-
-    async def _sweep(self) -> None:
-        try:
-            await in_slow_thread(tasks.sweep)
-        except Exception:
-            log.exception("the sweep after a break failed")

@@ -1,8 +1,11 @@
 """Numbers from the ingress become numbers of replicas; the last one goes with care."""
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from channels.db import database_sync_to_async
 
 from endpoints import services, sizing
 from endpoints.ingress.base import Traffic
@@ -580,3 +583,21 @@ async def test_the_runner_says_once_that_it_sees_nothing(clocked, caplog):
     await one.step()
     await one.step()
     assert caplog.text.count("The ingress does not answer") == 1
+
+
+async def test_an_ingress_that_comes_late_or_again_is_told_where_replicas_are(clocked):
+    endpoint = await database_sync_to_async(clocked.up)(min_replicas=1)
+    routes, one = clocked.ingress.routes, Autoscaler()
+    assert routes[endpoint.name].upstreams
+    for _ in ("the worker was first", "it was away"):
+        clocked.ingress.reachable = False
+        await one.step()
+        # As it starts after a long absence: its files name no replica.
+        routes[endpoint.name] = replace(routes[endpoint.name], upstreams=())
+        clocked.ingress.reachable = True
+        await one.step()
+        await asyncio.gather(*one._looks)
+        assert routes[endpoint.name].upstreams
+    # While it answers, beat's rounds will do.
+    await one.step()
+    assert not one._looks

@@ -121,6 +121,7 @@ async def test_an_engine_that_hangs_delays_neither_wake_nor_scaler(
     ticked = []
     monkeypatch.setattr("replicas.scaling.scaler.get_ingress", lambda: house.ingress)
     scaler = Autoscaler()
+    scaler._sees = True
     monkeypatch.setattr(scaler._scaler, "tick", lambda now: ticked.append(now) or [])
     # More passes than there are threads for them.
     looks = [asyncio.create_task(look(cold.pk)) for _ in range(40)]
