@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from celery import shared_task
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from endpoints.valkey import valkey
@@ -25,7 +27,8 @@ _FARTHEST_SECONDS = 600.0
 @shared_task
 def reconcile(endpoint_id: int) -> None:
     """Look at one endpoint now, and once more when its plan says so."""
-    again, others = loop.reconcile(endpoint_id)
+    with made_up_for():
+        again, others = loop.reconcile(endpoint_id)
     if again is not None:
         look_again(endpoint_id, again)
     for other in others:
@@ -77,18 +80,32 @@ def sweep() -> None:
     """Look at everything; mend what a lost message missed."""
     _rhythm.beat()
     # Said already, once for each time it goes away.
-    with suppress(EngineUnreachable):
+    with made_up_for(), suppress(EngineUnreachable):
         loop.sweep(_call)
     _rhythm.end()
 
 
 def sweep_if_late() -> None:
-    """`sweep`, unless this worker was told to within two turns of it.
+    """`sweep`, unless this worker was told to within two turns of it, and nothing was
+    left undone since.
 
     beat may be dead, or held up.
     """
-    if _rhythm.silent_for() >= 2 * settings.ALIGHT_SWEEP_SECONDS:
+    if _rhythm.behind or _rhythm.silent_for() >= 2 * settings.ALIGHT_SWEEP_SECONDS:
         sweep()
+
+
+@contextmanager
+def made_up_for() -> Iterator[None]:
+    """What the database lets fail in here is found by a sweep as soon as it answers.
+
+    It may have been away for a moment only: waiting for beat's turn would be longer.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError):
+        _rhythm.behind = True
+        raise
 
 
 def swept_ago() -> float:
@@ -101,13 +118,18 @@ def _call(endpoint_id: int) -> None:
 
 
 class _Rhythm:
-    """When this process began its last sweep, and when it last ended one."""
+    """When this process began its last sweep, and when it last ended one.
+
+    behind: whether something failed since that began which one more would find.
+    """
 
     def __init__(self) -> None:
         self._last = self._end = time.monotonic()
+        self.behind = False
 
     def beat(self) -> None:
         self._last = time.monotonic()
+        self.behind = False
 
     def end(self) -> None:
         self._end = time.monotonic()

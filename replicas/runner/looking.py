@@ -28,10 +28,16 @@ async def look_at_everything() -> None:
 
 
 async def look_by_name(name: str) -> None:
-    endpoint_id = await in_thread(_id_of, name)
+    """The same."""
+    try:
+        endpoint_id = await in_thread(_id_of, name)
+    except Exception:
+        log.exception("looking at endpoint “%s” failed", name)
+        return
     if endpoint_id is not None:
         await look(endpoint_id)
 
 
 def _id_of(name: str) -> int | None:
-    return Endpoint.objects.filter(name=name).values_list("pk", flat=True).first()
+    with tasks.made_up_for():
+        return Endpoint.objects.filter(name=name).values_list("pk", flat=True).first()

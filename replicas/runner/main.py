@@ -8,6 +8,7 @@ import logging
 from typing import Protocol
 
 import redis
+from django.db import InterfaceError, OperationalError
 
 from endpoints.valkey import async_valkey
 from replicas import doorbell, tasks
@@ -116,10 +117,20 @@ class Runner:
             await asyncio.sleep(1)
 
     async def _catch_up(self) -> None:
-        """Looks and news were lost with Valkey: look at everything, tell everyone."""
+        """Looks and news were lost with Valkey: look at everything, tell everyone.
+
+        The database may be away as well, just then: until both were done.
+        """
         await asyncio.sleep(_RETURN)
-        await in_slow_thread(tasks.sweep)
-        await in_slow_thread(loop.tell_everyone)
+        while True:
+            try:
+                await in_slow_thread(tasks.sweep)
+                await in_slow_thread(loop.tell_everyone)
+            except (OperationalError, InterfaceError):
+                log.exception("what was lost with Valkey could not be made up for yet")
+                await asyncio.sleep(_INTERVAL)
+            else:
+                return
 
     def _ring(self) -> None:
         for bell in self._bells:
