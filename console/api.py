@@ -59,6 +59,16 @@ class DatabaseAway(exceptions.APIException):
     wait = away.AGAIN
 
 
+class DatabaseBusy(exceptions.APIException):
+    status_code = 503
+    default_code = "database_busy"
+    default_detail = (
+        "Something else keeps the console's database busy, such as a backup or "
+        "somebody's shell. Send this again in a moment. Endpoints keep running."
+    )
+    wait = away.AGAIN
+
+
 class JSONParser(BaseParser):
     """A JSON object as RFC 8259 has it: UTF-8, no NaN; at most BODY_MAX bytes."""
 
@@ -137,6 +147,9 @@ def _refusal(error: Exception) -> exceptions.APIException | None:
     if away.is_away(error):
         log.error("The database does not answer: %s", error)
         return DatabaseAway()
+    if away.is_busy(error):
+        log.error("The database is busy: %s", error)
+        return DatabaseBusy()
     if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError):
         return exceptions.ParseError("The request could not be read.")
     return None

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 FULL = "The console’s disk is full"
 AWAY = "The console’s database does not answer"
+BUSY = "The console’s database is busy"
 _BARE = (
     "<!doctype html><title>The console hit a problem</title>"
     "<h1>The console hit a problem</h1><p>Your endpoints keep running; only this "
@@ -71,14 +72,14 @@ def broken(request: HttpRequest) -> HttpResponse:
     reference = trail.now().request or trail.new_request()
     # Django calls this while it handles the exception.
     failed = sys.exc_info()
-    full, gone = space.is_full(failed[1]), away.is_away(failed[1])
+    kind, status = _kind(failed[1])
     # Quoted: a path may hold a line's end.
     path = quote(request.path)
     log.error("Reference %s: %s failed", reference, path, exc_info=failed)
     context = {
-        "title": FULL if full else AWAY if gone else "The console hit a problem",
-        "full": space.place() if full else "",
-        "away": gone,
+        "title": _TITLES[kind],
+        "kind": kind,
+        "full": space.place() if kind == "full" else "",
         "doctor": advice.doctor(),
         "reference": reference,
         "path": request.get_full_path() if request.method == "GET" else request.path,
@@ -91,7 +92,26 @@ def broken(request: HttpRequest) -> HttpResponse:
         # What failed may be the frame that this page shares with all others.
         log.exception("Reference %s: its page failed too", reference)
         page = _BARE.format(reference=reference)
-    answer = HttpResponse(page, status=507 if full else 503 if gone else 500)
-    if gone and not full:
+    answer = HttpResponse(page, status=status)
+    if status == 503:
         answer["Retry-After"] = str(away.AGAIN)
     return answer
+
+
+_TITLES = {
+    "full": FULL,
+    "away": AWAY,
+    "busy": BUSY,
+    "broken": "The console hit a problem",
+}
+
+
+def _kind(error: BaseException | None) -> tuple[str, int]:
+    """What failed, and the status that says so."""
+    if space.is_full(error):
+        return "full", 507
+    if away.is_away(error):
+        return "away", 503
+    if away.is_busy(error):
+        return "busy", 503
+    return "broken", 500

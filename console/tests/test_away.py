@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import gc
+import sqlite3
 import threading
+from contextlib import closing
 
 import psycopg
 import psycopg_pool
 import pytest
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import AsyncRequestFactory
 
 from console import errors, space
 from console.api import explain
-from console.away import is_away
+from console.away import is_away, is_busy
 from console.middleware import LetGo
 from console.models import User
 
@@ -26,9 +28,12 @@ AWAY = [
     psycopg.errors.TooManyConnections("sorry, too many clients already"),
     psycopg.errors.ConnectionFailure("connection failure"),
 ]
-THERE = [
+BUSY = [
     psycopg.errors.DeadlockDetected("deadlock detected"),
     psycopg.errors.LockNotAvailable("canceling statement due to lock timeout"),
+]
+THERE = [
+    *BUSY,
     psycopg.errors.DiskFull("could not extend file"),
     None,
 ]
@@ -45,6 +50,38 @@ def raised(cause, kind=OperationalError):
 def test_what_a_server_that_is_away_says(cause):
     assert is_away(raised(cause))
     assert is_away(raised(cause, InterfaceError))
+
+
+def test_a_session_that_was_ended_for_its_silence():
+    ended = psycopg.errors.IdleInTransactionSessionTimeout("terminating connection")
+    assert is_away(raised(ended, InternalError))
+    failed = psycopg.errors.InFailedSqlTransaction("current transaction is aborted")
+    assert not is_away(raised(failed, InternalError))
+
+
+@pytest.mark.parametrize("cause", BUSY, ids=lambda one: type(one).__name__)
+def test_what_one_says_that_is_busy(cause):
+    assert is_busy(raised(cause))
+
+
+def test_what_sqlite_says_that_is_busy(tmp_path):
+    with (
+        closing(sqlite3.connect(tmp_path / "one", isolation_level=None)) as first,
+        closing(sqlite3.connect(tmp_path / "one", timeout=0)) as second,
+    ):
+        first.execute("begin immediate")
+        with pytest.raises(sqlite3.OperationalError) as locked:
+            second.execute("begin immediate")
+        with pytest.raises(sqlite3.OperationalError) as wrong:
+            second.execute("select nothing")
+    assert is_busy(raised(locked.value))
+    assert not is_busy(raised(wrong.value))
+
+
+@pytest.mark.parametrize("cause", [*AWAY, None], ids=lambda one: type(one).__name__)
+def test_one_that_is_away_is_not_busy(cause):
+    assert not is_busy(raised(cause))
+    assert not is_busy(cause)
 
 
 @pytest.mark.parametrize("cause", THERE, ids=lambda one: type(one).__name__)
@@ -70,6 +107,19 @@ def test_the_api_says_so_too(rf):
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert answer.data["error"]["code"] == "database_away"
     assert "make doctor says why" in answer.data["error"]["message"]
+
+
+def test_a_busy_one_is_told_as_that(rf):
+    try:
+        raise OperationalError from BUSY[1]
+    except OperationalError as error:
+        page = errors.broken(rf.get("/endpoints/"))
+        told = explain(error, {"request": rf.get("/v1/endpoints")})
+    for answer in (page, told):
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert told.data["error"]["code"] == "database_busy"
+    assert "The console’s database is busy" in page.content.decode()
+    assert "Try it again in a moment" in page.content.decode()
 
 
 def test_a_full_disk_of_the_database_is_named(rf, settings, monkeypatch):
