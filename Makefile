@@ -23,7 +23,8 @@ help:
 	@echo "make test [ARGS=…]    set up and run every check and test"
 	@echo "make test-postgres [ARGS=…]  the tests that touch a database, on a PostgreSQL"
 	@echo "make check            linters and types only"
-	@echo "make chaos [SEED=…]   everything breaks, for MINUTES=30"
+	@echo "make chaos [SEED=…]   everything breaks, for MINUTES=30;"
+	@echo "                      POSTGRES=1 on a PostgreSQL of its own"
 	@echo "make bench [ARGS=…]   the benchmarks, or those of that name"
 	@echo "make audit            known holes in the pinned packages; asks the internet"
 	@echo "make lock             pin the newest packages that fit"
@@ -69,7 +70,8 @@ bench:
 
 chaos:
 	@test -x $(BIN)/python || { echo "Run make test first." >&2; exit 1; }
-	@$(BIN)/python -m tests.chaos --seed "$(SEED)" --minutes $(or $(MINUTES),30) $(ARGS)
+	@$(BIN)/python -m tests.chaos --seed "$(SEED)" --minutes $(or $(MINUTES),30) \
+		$(if $(POSTGRES),--postgres) $(ARGS)
 
 token:
 	@test -x $(BIN)/python || { echo "Run make up first." >&2; exit 1; }

@@ -1,7 +1,8 @@
 """A PostgreSQL of one test run: unix socket only, in a folder that goes with it.
 
-It writes without waiting for the disk unless it is asked to. PostgreSQL refuses to
-run as root: then it runs as the user that Debian's package makes for it.
+It can be stopped, killed and started again. It writes without waiting for the disk
+unless it is asked to. PostgreSQL refuses to run as root: then it runs as the user that
+Debian's package makes for it.
 """
 
 import os
@@ -11,8 +12,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,46 +69,61 @@ def server(log: Path, *, lasting: bool = False) -> Iterator[str]:
 
 
 @contextmanager
-def running(log: Path, *, lasting: bool = False) -> Iterator["Server"]:
-    """One that can be stopped and started; gone afterwards with all that was in it."""
+def running(
+    log: Path,
+    *,
+    lasting: bool = False,
+    options: Mapping[str, str] | None = None,
+    disk: Callable[[Path], AbstractContextManager[object]] = nullcontext,
+) -> Iterator["Server"]:
+    """One that can be stopped and started; gone afterwards with all that was in it.
+
+    options: more of its own, by name. disk: given its folder; what lies below that
+    meanwhile holds all of it.
+    """
     binaries = programs()
     if binaries is None:
         raise LaunchError(
             "There is no PostgreSQL server here.",
             f"Run make test-postgres, or: sudo apt-get install {PACKAGE}",
         )
-    made = Server(binaries, log, {} if lasting else _HASTY)
+    made = Server(binaries, log, {**({} if lasting else _HASTY), **(options or {})})
     try:
-        made.make()
-        made.start()
-        yield made
+        with disk(made.home):
+            try:
+                made.make()
+                made.start()
+                yield made
+            finally:
+                made.stop()
     finally:
         made.destroy()
 
 
 class Server:
-    """address: of a database in it, whose user may make others."""
+    """address: of a database in it, whose user may make others. home: its folder,
+    where its socket is."""
 
     def __init__(self, binaries: Path, log: Path, options: Mapping[str, str]) -> None:
         self._binaries, self._log = binaries, log
         self._options = {**_OPTIONS, **options}
         # A short path: a unix socket's name is in it.
-        self._home = Path(tempfile.mkdtemp(prefix="alight-pg-"))
+        self.home = Path(tempfile.mkdtemp(prefix="alight-pg-"))
         self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             owner = pwd.getpwnam(_USER)
-            os.chown(self._home, owner.pw_uid, owner.pw_gid)
+            os.chown(self.home, owner.pw_uid, owner.pw_gid)
 
     @property
     def address(self) -> str:
-        return f"postgres://alight@/postgres?host={self._home}"
+        return f"postgres://alight@/postgres?host={self.home}"
 
     def make(self) -> None:
         # Sorts as people do, unlike SQLite: what relies on one order of text fails.
         people = ("--locale-provider=icu", "--icu-locale=en-US")
         words = people if _version(self._binaries) >= 15 else ()
         made = self._begin(
-            *("initdb", "-D", f"{self._home}/data", "-U", "alight", "-A", "trust"),
+            *("initdb", "-D", f"{self.home}/data", "-U", "alight", "-A", "trust"),
             *("-E", "UTF8", "--locale=C.UTF-8", "--no-sync", *words),
         )
         if made.wait():
@@ -116,35 +132,58 @@ class Server:
     def start(self) -> None:
         """Returns when it takes connections."""
         words = (f"-c{name}={value}" for name, value in self._options.items())
-        place = ("-D", f"{self._home}/data", "-k", str(self._home))
+        place = ("-D", f"{self.home}/data", "-k", str(self.home))
         self._process = self._begin("postgres", *place, *words)
         deadline = time.monotonic() + _SECONDS
-        while not self._takes_questions():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+        while not self.takes_questions():
+            if not self.runs or time.monotonic() > deadline:
                 raise self._error("PostgreSQL did not start.")
             time.sleep(0.05)
 
-    def _takes_questions(self) -> bool:
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def takes_questions(self) -> bool:
         """Its socket is there before that."""
-        ask = [str(self._binaries / "pg_isready"), "-q", "-h", str(self._home)]
+        ask = [str(self._binaries / "pg_isready"), "-q", "-h", str(self.home)]
         return subprocess.run(ask).returncode == 0
 
     def stop(self) -> None:
         """By its own pid, without waiting for who is still connected."""
-        made, self._process = self._process, None
-        if made is None or made.poll() is not None:
+        if self._process is None or not self.runs:
             return
-        made.send_signal(signal.SIGINT)
+        self._process.send_signal(signal.SIGINT)
         try:
-            made.wait(_SECONDS)
+            self._process.wait(_SECONDS)
         except subprocess.TimeoutExpired:
-            for pid in reversed(processes.tree(made.pid)):
-                os.kill(pid, signal.SIGKILL)
-            made.wait()
+            self.crash()
+
+    def crash(self) -> None:
+        """kill -9 of all its processes; the next start recovers what was committed."""
+        if self._process is None:
+            return
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def freeze(self) -> None:
+        """It takes connections and says nothing, until `thaw`."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """First to the one that would start others in place of those that end."""
+        if self._process is None:
+            return
+        for pid in processes.tree(self._process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def destroy(self) -> None:
         self.stop()
-        shutil.rmtree(self._home, ignore_errors=True)
+        shutil.rmtree(self.home, ignore_errors=True)
 
     def _begin(self, name: str, *words: str) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as out:

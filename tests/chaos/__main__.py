@@ -8,7 +8,8 @@ import time
 from itertools import islice
 from pathlib import Path
 
-from tests.chaos.kinds import FAULTS
+from launcher.errors import LaunchError
+from tests.chaos.kinds import ALL_FAULTS, FAULTS
 from tests.chaos.plan import rounds
 from tests.chaos.run import PATIENCE, Run
 from tests.chaos.stage import stage
@@ -18,12 +19,16 @@ def main(words=None):
     """The exit code: 1 when something was violated."""
     options = _read(words)
     seed = int(options.seed or secrets.randbelow(10**6))
-    plan = rounds(seed, frozenset(options.only))
+    plan = rounds(seed, frozenset(options.only), server=options.postgres)
     if options.plan:
         print(*islice(plan, options.plan), sep="\n")
         return 0
     print(f"Seed {seed}", flush=True)
-    report = _play(plan, seed, options)
+    try:
+        report = _play(plan, seed, options)
+    except LaunchError as error:
+        print(error, file=sys.stderr)
+        return 1
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(report.json() + "\n")
@@ -33,7 +38,10 @@ def main(words=None):
 
 
 def _play(plan, seed, options):
-    with tempfile.TemporaryDirectory() as hook, stage(Path(hook)) as where:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        stage(Path(folder), server=options.postgres) as where,
+    ):
         begun = time.monotonic()
         run = Run(where, seed, Path(options.out), say=_saying(begun))
         run.patience, run.go_on = options.patience, options.go_on
@@ -46,10 +54,16 @@ def _read(words):
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--patience", type=float, default=PATIENCE, help="seconds")
     parser.add_argument("--out", default="chaos-report", help="folder of the report")
-    parser.add_argument("--only", action="append", default=[], choices=FAULTS)
+    parser.add_argument("--only", action="append", default=[], choices=ALL_FAULTS)
+    parser.add_argument(
+        "--postgres", action="store_true", help="on a PostgreSQL of its own"
+    )
     parser.add_argument("--go-on", action="store_true", help="past violations, too")
     parser.add_argument("--plan", type=int, metavar="N", help="print N rounds only")
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    if not options.postgres and (servers := set(options.only) - FAULTS.keys()):
+        parser.error(f"{', '.join(sorted(servers))}: only with --postgres")
+    return options
 
 
 def _saying(begun):

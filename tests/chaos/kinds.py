@@ -111,3 +111,18 @@ FAULTS = {
     "disk full": Fault("home", {"seconds": (3, 8)}),
     "clock jumps": Fault("clock", {"by": (-3600, -90, 90, 3600), "seconds": (3, 8)}),
 }
+# Where the database is a PostgreSQL of this run.
+_SESSION = {"which": tuple(range(8))}
+SERVER_FAULTS = {
+    "database restarted": Fault("database", {"seconds": (0, 3, 12)}),
+    "database killed": Fault("database", {"seconds": (0, 3, 12)}),
+    "database frozen": Fault("database", {"seconds": (3, 12, 25)}),
+    "database session killed": Fault("database", _SESSION),
+    "database session frozen": Fault("database", {**_SESSION, "seconds": (3, 12)}),
+    "database sessions ended": Fault("database", {"times": (1, 4)}),
+    "database full of sessions": Fault("database", {"seconds": (3, 15)}),
+    "database disk full": Fault(
+        "database", {"of": ("rows", "log"), "seconds": (3, 8, 15)}
+    ),
+}
+ALL_FAULTS = {**FAULTS, **SERVER_FAULTS}

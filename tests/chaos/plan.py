@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
-from tests.chaos.kinds import ACTS, FAULTS, TIER_WEIGHTS, TIERS
+from tests.chaos.kinds import ACTS, ALL_FAULTS, FAULTS, TIER_WEIGHTS, TIERS
 
 # Most endpoints at a time. With three replicas each they want more GPUs than there are.
 MOST = 5
@@ -28,7 +28,7 @@ class Step:
 
     @property
     def fault(self) -> bool:
-        return self.kind in FAULTS
+        return self.kind in ALL_FAULTS
 
     def __str__(self) -> str:
         words = " ".join(f"{name}={value}" for name, value in self.args.items())
@@ -65,11 +65,15 @@ class Round:
         return "\n".join([f"round {self.number}", *map(str, self.steps)])
 
 
-def rounds(seed: int, only: frozenset[str] = frozenset()) -> Iterator[Round]:
-    """Without end. only: strike no other faults than these."""
+def rounds(
+    seed: int, only: frozenset[str] = frozenset(), *, server: bool = False
+) -> Iterator[Round]:
+    """Without end. only: strike no other faults than these. server: the database is
+    one, and what can befall it does."""
     wishes: dict[str, Wish] = {}
     names = (f"c{number:03}" for number in count(1))
-    deck = _Deck(seed, only)
+    faults = ALL_FAULTS if server else FAULTS
+    deck = _Deck(seed, [kind for kind in faults if not only or kind in only])
     for number in count(1):
         dice = Random(f"{seed}:{number}")
         before = set(wishes)
@@ -155,9 +159,9 @@ def _change(dice: Random, wishes: dict[str, Wish], kind: str, name: str) -> Step
 class _Deck:
     """Faults as from a shuffled deck: all have struck before one does again."""
 
-    def __init__(self, seed: int, only: frozenset[str]) -> None:
+    def __init__(self, seed: int, kinds: list[str]) -> None:
         self._dice = Random(f"{seed}:deck")
-        self._kinds = [kind for kind in FAULTS if not only or kind in only]
+        self._kinds = kinds
         self._cards: list[str] = []
         self._calls: dict[str, list[object]] = {}
 
@@ -168,10 +172,9 @@ class _Deck:
             kind = self._card(parts)
             if kind is None:
                 break
-            parts.add(FAULTS[kind].part)
-            args = {
-                name: dice.choice(values) for name, values in FAULTS[kind].args.items()
-            }
+            fault = ALL_FAULTS[kind]
+            parts.add(fault.part)
+            args = {name: dice.choice(values) for name, values in fault.args.items()}
             if "call" in args:
                 args["call"] = self._call(kind)
             steps.append(Step(_when(dice), kind, args))
@@ -182,14 +185,14 @@ class _Deck:
             self._cards = list(self._kinds)
             self._dice.shuffle(self._cards)
         for place, kind in enumerate(self._cards):
-            if FAULTS[kind].part not in parts:
+            if ALL_FAULTS[kind].part not in parts:
                 return self._cards.pop(place)
         return None
 
     def _call(self, kind: str) -> object:
         """Each call to the engine in its turn as well."""
         if not self._calls.get(kind):
-            self._calls[kind] = list(FAULTS[kind].args["call"])
+            self._calls[kind] = list(ALL_FAULTS[kind].args["call"])
             self._dice.shuffle(self._calls[kind])
         return self._calls[kind].pop()
 

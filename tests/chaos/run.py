@@ -16,6 +16,7 @@ from tests.chaos.checks.containers import Containers
 from tests.chaos.checks.deadlines import Deadlines
 from tests.chaos.checks.gpus import Gpus
 from tests.chaos.checks.loglines import LogLines
+from tests.chaos.checks.ready import Ready, readiness
 from tests.chaos.checks.routes import Routes
 from tests.chaos.checks.running import Running
 from tests.chaos.checks.strangers import Strangers
@@ -54,6 +55,7 @@ class Run:
             Gpus(),
             Routes(),
             Running(stage.console.config),
+            Ready(readiness(stage.console)),
         ]
         self._checks = [
             self._wishes,

@@ -3,18 +3,18 @@
 Everything is real: the processes of `make up`, dockerd, HAProxy, Valkey, containers.
 """
 
-import subprocess
 import threading
 from contextlib import ExitStack, contextmanager
 
 from launcher import processes
-from launcher.install import as_root
 from launcher.replicas import installation
 from replicas.engine.faults import Faults
 from tests.api import Api
+from tests.chaos.disk import Disk
 from tests.chaos.faults import clock
 from tests.chaos.kinds import GPUS, MEMORY_MB, TIERS
 from tests.chaos.look import ROLE, Looker
+from tests.chaos.server import own_server
 from tests.chaos.wire import Wire
 from tests.console import new_console, remove_console
 from tests.engine import OwnEngine
@@ -30,10 +30,12 @@ for slug, gpus in {tiers}.items():
 
 
 class Stage:
-    """console, engine, wire (between them), api, looker, and `strangers`."""
+    """console, engine, wire (between them), disk (the console's), server (None with
+    SQLite), api, looker, and `strangers`."""
 
-    def __init__(self, engine, wire, console):
+    def __init__(self, engine, wire, console, disk, server=None):
         self.engine, self.wire, self.console = engine, wire, console
+        self.disk, self.server = disk, server
         self.api = Api(console)
         self.client = engine.client()
         self.looker = Looker(console, self.client)
@@ -42,7 +44,6 @@ class Stage:
         self.client_of_faults = engine.client()
         self.looker_of_faults = Looker(console, self.client_of_faults)
         self.faults = Faults(engine.home / "faults")
-        self.disk = Disk(console.home)
         self.over = threading.Event()
         # Whether the engine that runs now leaves its containers running at its end.
         self.live_restore = True
@@ -59,10 +60,12 @@ class Stage:
         self.over.wait(seconds)
 
     def logs(self):
-        """The last lines of every process and of the engine."""
+        """The last lines of every process, of the engine and of the database."""
         logs = sorted(self.console.config.logs.glob("*.log"))
         ends = [(log.name, log.read_text(errors="replace")[-20000:]) for log in logs]
         ends.append(("dockerd", self.engine.log()))
+        if self.server:
+            ends.append(("postgres", self.server.log()))
         return "\n".join(f"== {name}\n{end}" for name, end in ends)
 
     # --- strangers ------------------------------------------------------------------
@@ -103,58 +106,36 @@ class Stage:
         self._strangers = self.looker_of_faults.strangers()
 
 
-class Disk:
-    """The home's own disk, which can be made as small as what is on it."""
-
-    SIZE = "1g"
-
-    def __init__(self, home):
-        self.home = home
-
-    def mount(self):
-        _root("mount", "-t", "tmpfs", "-o", f"size={self.SIZE},mode=700", "tmpfs",
-              str(self.home))  # fmt: skip
-
-    def fill(self):
-        done = subprocess.run(
-            ["df", "--output=used", "-k", self.home], capture_output=True, text=True
-        )
-        used = int(done.stdout.split()[-1])
-        _root("mount", "-o", f"remount,size={used}k", str(self.home))
-
-    def free(self):
-        _root("mount", "-o", f"remount,size={self.SIZE}", str(self.home))
-
-    def unmount(self):
-        _root("umount", "-l", str(self.home))
-
-
 @contextmanager
-def stage(hook_folder):
-    """Everything running, and all of it gone afterwards, whatever did not begin."""
+def stage(folder, *, server=False):
+    """Everything running, and all of it gone afterwards, whatever did not begin.
+
+    folder: an empty one, for what lies beside it. server: its database is a PostgreSQL
+    of its own.
+    """
     with ExitStack() as ends:
+        own = ends.enter_context(own_server(folder)) if server else None
         engine = OwnEngine()
         ends.callback(engine.destroy)
         wire = Wire(engine.home / "wire.sock", engine.home / "docker.sock")
         ends.callback(wire.end)
-        _pretend_gpus(engine, hook_folder)
+        _pretend_gpus(engine, folder)
         engine.start("--live-restore")
         engine.tiny_image()
         wire.open()
-        console = new_console(**_settings(wire))
+        console = new_console(**_settings(wire, own))
         ends.callback(console.home.rmdir)
-        disk = Disk(console.home)
-        disk.mount()
-        ends.callback(disk.unmount)
+        disk = Disk(console.home, "1g")
+        ends.enter_context(disk.mounted())
         ends.callback(remove_console, console)
         ends.callback(disk.free)
         clock.give(console)
         console.launch("up", "DETACH=1")
         console.manage("shell", "-c", _TIERS.format(tiers=TIERS, memory=MEMORY_MB))
-        yield Stage(engine, wire, console)
+        yield Stage(engine, wire, console, disk, own)
 
 
-def _settings(wire):
+def _settings(wire, server):
     uuids = [f"GPU-{number}e57-0000" for number in range(GPUS)]
     return {
         "ALIGHT_DOCKER_HOST": wire.host,
@@ -165,6 +146,7 @@ def _settings(wire):
         "ALIGHT_STOP_GRACE": "2",
         "ALIGHT_DRAIN_SECONDS": "2",
         "ALIGHT_SHRINK_SECONDS": "10",
+        **({"ALIGHT_DATABASE_URL": server.address} if server else {}),
     }
 
 
@@ -174,7 +156,3 @@ def _pretend_gpus(engine, folder):
     hook.write_text("#!/bin/sh\nexit 0\n")
     hook.chmod(0o755)
     engine.look_in(folder)
-
-
-def _root(*words):
-    subprocess.run([*as_root(f"sudo {words[0]}"), *words], check=True)

@@ -10,6 +10,7 @@ from tests.chaos.checks.containers import Containers
 from tests.chaos.checks.deadlines import LIMITS, Deadlines
 from tests.chaos.checks.gpus import Gpus
 from tests.chaos.checks.loglines import broken
+from tests.chaos.checks.ready import Ready
 from tests.chaos.checks.routes import Routes
 from tests.chaos.checks.strangers import Strangers
 from tests.chaos.checks.timelines import Timelines
@@ -59,7 +60,7 @@ def checks():
     return [
         *(Agreement(), Containers(), Gpus(), Deadlines(), Timelines(), Routes()),
         *(wishes, Strangers(lambda: STANDING)),
-        Answers(lambda _: (200, "c001-1\n")),
+        *(Answers(lambda _: (200, "c001-1\n")), Ready(lambda: {"database": "ok"})),
     ]
 
 
@@ -206,3 +207,9 @@ def test_lines_that_are_missing_or_double_are_found():
     assert list(broken(lines(5, 7))) == ["replica 7, start 1: 7 follows 5"]
     assert list(broken(lines(5, 5))) == ["replica 7, start 1: 5 follows 5"]
     assert list(broken([(7, 1, "I cannot")])) == []
+
+
+def test_a_console_that_lacks_something_is_not_ready():
+    told = {"database": "The database does not answer.", "valkey": "ok"}
+    (what,) = Ready(lambda: told).settled(GOOD)
+    assert what == "database: The database does not answer."

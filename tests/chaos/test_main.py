@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 
+from launcher.errors import LaunchError
 from tests.chaos import __main__ as program
 from tests.chaos.report import Report, Violation
 from tests.chaos.run import Run
@@ -12,7 +13,8 @@ from tests.chaos.run import Run
 
 @pytest.fixture
 def played(monkeypatch):
-    """Runs that were to be played: (run, first round, minutes). Each finds `wrong`."""
+    """Runs that were to be played: (run, first round, minutes). Each finds `wrong`;
+    its stage is whether it has a server."""
     runs, wrong = [], []
 
     def play(run, plan, until):
@@ -25,7 +27,7 @@ def played(monkeypatch):
 
     monkeypatch.setattr(Run, "__init__", begin)
     monkeypatch.setattr(Run, "play", play)
-    monkeypatch.setattr(program, "stage", nullcontext)
+    monkeypatch.setattr(program, "stage", lambda _, server: nullcontext(server))
     return runs, wrong
 
 
@@ -52,3 +54,29 @@ def test_a_plan_is_only_printed(played, capsys):
     assert program.main(["--seed", "7", "--plan", "2"]) == 0
     assert capsys.readouterr().out.count("round") == 2
     assert played[0] == []
+
+
+@pytest.mark.parametrize("words", [[], ["--postgres"]])
+def test_it_plays_on_the_database_that_was_asked_for(played, tmp_path, words):
+    assert program.main([*words, "--out", str(tmp_path)]) == 0
+    ((run, _, _),) = played[0]
+    assert run.stage == bool(words)
+
+
+def test_what_befalls_a_server_takes_one(played, capsys):
+    only = ["--only", "database frozen"]
+    with pytest.raises(SystemExit):
+        program.main(only)
+    assert "database frozen: only with --postgres" in capsys.readouterr().err
+    assert program.main([*only, "--postgres", "--plan", "2"]) == 0
+
+
+def test_what_is_missing_here_is_said(monkeypatch, capsys):
+    def stage(_, server):
+        raise LaunchError(
+            "There is no PostgreSQL server here.", "Run make test-postgres"
+        )
+
+    monkeypatch.setattr(program, "stage", stage)
+    assert program.main(["--postgres"]) == 1
+    assert "Run make test-postgres" in capsys.readouterr().err

@@ -2,12 +2,13 @@
 
 from itertools import islice
 
-from tests.chaos.kinds import ACTS, CALLS, FAULTS, METHODS
+from tests.chaos.faults.table import STRIKES
+from tests.chaos.kinds import ACTS, ALL_FAULTS, CALLS, FAULTS, METHODS, SERVER_FAULTS
 from tests.chaos.plan import MOST, SPAN, rounds
 
 
-def plan(seed, count, only=frozenset()):
-    return list(islice(rounds(seed, only), count))
+def plan(seed, count, only=frozenset(), **rest):
+    return list(islice(rounds(seed, only, **rest), count))
 
 
 def words(seed, count):
@@ -88,3 +89,16 @@ def test_a_run_may_keep_to_some_faults():
     only = frozenset({"disk full", "web killed"})
     struck = {step.kind for one in plan(5, 20, only) for step in one.faults}
     assert struck == only
+
+
+def test_what_befalls_a_server_strikes_where_there_is_one():
+    def struck(**rest):
+        return {step.kind for one in plan(5, 60, **rest) for step in one.faults}
+
+    assert struck() == set(FAULTS)
+    assert struck(server=True) == set(ALL_FAULTS)
+    assert struck(server=True, only=frozenset(SERVER_FAULTS)) == set(SERVER_FAULTS)
+
+
+def test_every_fault_is_one_that_can_be_struck():
+    assert STRIKES.keys() == ALL_FAULTS.keys()

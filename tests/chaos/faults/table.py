@@ -1,6 +1,6 @@
 """Every fault by its kind: called with the stage and its args; raises Missed."""
 
-from tests.chaos.faults import clock, containers, engine, home, processes
+from tests.chaos.faults import clock, containers, database, engine, home, processes
 
 STRIKES = {
     **processes.STRIKES,
@@ -8,4 +8,5 @@ STRIKES = {
     **containers.STRIKES,
     **home.STRIKES,
     **clock.STRIKES,
+    **database.STRIKES,
 }
