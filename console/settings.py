@@ -391,8 +391,13 @@ LOGGING = {
         "lines": {"()": "console.logs.Lines"},
         "json": {"()": "console.logs.JsonLines"},
     },
+    "filters": {"away": {"()": "console.logs.Away"}},
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": _LOG_FORMAT}
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": _LOG_FORMAT,
+            "filters": ["away"],
+        }
     },
     "root": {
         "handlers": ["stderr"],
