@@ -46,8 +46,12 @@ def observed(attrs: Mapping[str, Any], *, node: str) -> Observed:
     )
 
 
-def usage(stats: Mapping[str, Any]) -> Usage | None:
-    """From an answer to `/containers/{id}/stats`; None for one that does not run."""
+def usage(stats: Mapping[str, Any] | None) -> Usage | None:
+    """From an answer to `/containers/{id}/stats`; None for one that does not run.
+
+    The engine answers null for one that ended just then.
+    """
+    stats = stats or {}
     at, memory = moment(stats.get("read", "")), stats.get("memory_stats") or {}
     if at is None or "usage" not in memory:
         return None

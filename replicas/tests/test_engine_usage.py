@@ -52,3 +52,7 @@ def test_one_without_a_network_sends_nothing():
 )
 def test_what_does_not_run_is_none(changes):
     assert usage({**stats(V2), **changes}) is None
+
+
+def test_what_ended_while_it_was_asked_about_is_none():
+    assert usage(None) is None
