@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psycopg
@@ -19,6 +22,8 @@ from console.api import explain
 from console.away import is_away, is_busy
 from console.middleware import LetGo
 from console.models import User
+from console.postgres import base
+from tests import postgres
 
 AWAY = [
     psycopg.OperationalError("connection refused"),
@@ -142,6 +147,43 @@ def test_only_a_short_answer_keeps_its_connection(answer, keeps):
 
     LetGo(view)(AsyncRequestFactory().get("/"))
     assert (connection.connection is not None) is keeps
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgres
+def test_one_that_says_nothing_is_left_for_another(monkeypatch):
+    monkeypatch.setattr(base, "_PATIENCE", 0.5)
+
+    def ask():
+        with connection.cursor() as cursor:
+            pid = connection.connection.info.backend_pid
+            cursor.execute("select 1")
+        # Back into the pool.
+        connection.close()
+        return pid
+
+    connection.close()
+    with ThreadPoolExecutor(1) as pool:
+        silent = pool.submit(ask).result()
+        os.kill(silent, signal.SIGSTOP)
+        try:
+            others = pool.submit(ask).result(timeout=60)
+        finally:
+            os.kill(silent, signal.SIGCONT)
+    assert others != silent
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgres
+def test_one_that_was_ended_is_left_for_another():
+    with connection.cursor() as cursor:
+        ended = connection.connection.info.backend_pid
+    connection.close()
+    with psycopg.connect(postgres.SERVER, autocommit=True) as link:
+        link.execute("select pg_terminate_backend(%s, 60000)", [ended])
+    with connection.cursor() as cursor:
+        cursor.execute("select 1")
+        assert connection.connection.info.backend_pid != ended
 
 
 @pytest.mark.django_db(transaction=True)
