@@ -19,6 +19,10 @@ from launcher.engine import ensure_engine, look_for_engine, stop_engine
 from launcher.install import find_missing, install
 from launcher.show import say, span
 
+# pytest and the linters name the settings they want themselves; and hundreds of Pythons
+# start: where none keeps what it compiled, each compiles Alight and its tests anew.
+_LEFT_OUT = {"DJANGO_SETTINGS_MODULE", "PYTHONDONTWRITEBYTECODE"}
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -117,8 +121,7 @@ def set_up(config: Config, *, postgres: bool = False, stack: bool = False) -> No
 def run_stages(config: Config, todo: list[Stage], clock: dict[str, float]) -> int:
     """Run all, also after one failed, so that one run shows all there is to mend."""
     failed = []
-    # pytest and the linters name the settings they want themselves.
-    env = {k: v for k, v in config.env.items() if k != "DJANGO_SETTINGS_MODULE"}
+    env = {k: v for k, v in config.env.items() if k not in _LEFT_OUT}
     for stage in todo:
         say(f"\n== {stage.name}: {' '.join(short(config, stage.command))}")
         begun = time.monotonic()

@@ -45,10 +45,10 @@ def _needs_engine(item):
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Lanes of `-n auto`: most tests wait, so there is one more than cores."""
+    """Lanes of `-n auto`: most tests wait, so there are two more than cores."""
     if config.getoption("usepdb"):
         return 0
-    return min(len(os.sched_getaffinity(0)) + 1, MOST)
+    return min(len(os.sched_getaffinity(0)) + 2, MOST)
 
 
 @pytest.hookimpl(tryfirst=True)

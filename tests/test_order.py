@@ -73,8 +73,8 @@ class Config:
         return {"usepdb": self._usepdb}[name]
 
 
-@pytest.mark.parametrize(("cores", "lanes"), [(1, 2), (2, 3), (4, 5), (64, 6)])
-def test_there_is_a_lane_more_than_cores(monkeypatch, cores, lanes):
+@pytest.mark.parametrize(("cores", "lanes"), [(1, 3), (2, 4), (4, 6), (64, 6)])
+def test_there_are_two_lanes_more_than_cores(monkeypatch, cores, lanes):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)))
     assert order.pytest_xdist_auto_num_workers(Config(usepdb=False)) == lanes
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,17 @@ def test_a_stage_has_settings_of_its_own(config, capfd):
     todo = [Stage("deploy", (sys.executable, "-c", script), {"ALIGHT_SCHEME": "https"})]
     assert suite.run_stages(config, todo, {}) == 0
     assert "https\n" in capfd.readouterr().out
+
+
+def test_what_was_compiled_is_kept(config, capfd):
+    """Whatever the shell says that runs the tests."""
+    script = "import sys; print('compiles anew:', sys.dont_write_bytecode)"
+    env = {**config.env, "PYTHONDONTWRITEBYTECODE": "1"}
+    asked = replace(config, env=env)
+    assert (
+        suite.run_stages(asked, [Stage("a", (sys.executable, "-c", script))], {}) == 0
+    )
+    assert "compiles anew: False\n" in capfd.readouterr().out
 
 
 def test_benchmarks_are_chosen_by_name(config):
