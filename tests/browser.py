@@ -30,7 +30,7 @@ def rows_from_here():
 @pytest.fixture(scope="session")
 def chromium(rows_from_here, django_db_setup):
     """Begun after the tests' database and ended before it, as its loop demands."""
-    expect.set_options(timeout=15_000)
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -41,7 +41,7 @@ def chromium(rows_from_here, django_db_setup):
 def context(chromium):
     """A fresh browser profile; scripts that fail on a page fail the test."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     complaints = []
 
     def complain(found):

@@ -39,7 +39,7 @@ def answer(url):
         return found.status, found.read().decode()
 
 
-def until(condition, seconds=30):
+def until(condition, seconds=60):
     """Wait for what no event tells of; fails when it does not come."""
     deadline = time.monotonic() + seconds
     while not condition():

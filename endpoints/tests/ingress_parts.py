@@ -275,7 +275,7 @@ def private(name, *upstreams, **changes):
 
 async def eventually(look, wanted):
     """Until `look()` answers that: for numbers that no event announces."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while (now := look()) != wanted:  # noqa: ASYNC110 (HAProxy has no event)
             await asyncio.sleep(0.01)
     return now

@@ -8,7 +8,7 @@ from asgiref.testing import ApplicationCommunicator
 from django.core.asgi import get_asgi_application
 
 # Long enough for a busy machine; nothing waits that long unless it is broken.
-PATIENCE = 20
+PATIENCE = 60
 
 
 class Listener:

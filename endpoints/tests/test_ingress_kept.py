@@ -146,6 +146,6 @@ async def test_a_token_used_at_a_public_endpoint_was_used(ingress, backend, ask)
 
 async def test_a_long_connection_is_told_of_while_it_lasts(ingress, replica, ask):
     ingress.admit("art", GRANT)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while ingress.callers().get(GRANT.digest, 0) < 3:
             assert await ask(TOKEN) == 200

@@ -13,7 +13,7 @@ from endpoints.tests.factories import EndpointFactory
 from replicas.tests.factories import ReplicaFactory
 from replicas.urls import socket_urlpatterns
 
-PATIENCE = 10
+PATIENCE = 60
 
 
 class Socket(ApplicationCommunicator):

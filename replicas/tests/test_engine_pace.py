@@ -19,7 +19,7 @@ async def test_what_came_too_early_is_told_though_nothing_follows():
     with Paced(told.put_nowait) as paced:
         for text in ("one", "two", "three"):
             paced.tell(line(text))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert [(await told.get()).line for _ in range(2)] == ["one", "three"]
 
 

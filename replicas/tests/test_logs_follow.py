@@ -57,7 +57,7 @@ async def following(world):
         await follower.close()
 
 
-async def texts(replica, count, seconds=5):
+async def texts(replica, count, seconds=60):
     """The container's lines once there are `count`, or what there is by then."""
     until = time.monotonic() + seconds
     while True:
@@ -67,7 +67,7 @@ async def texts(replica, count, seconds=5):
         await asyncio.sleep(0.01)
 
 
-async def finished(replica, seconds=5):
+async def finished(replica, seconds=60):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if await asyncio.to_thread(store.is_finished, replica.pk, replica.attempt):
@@ -140,7 +140,7 @@ async def test_a_bar_moves_while_somebody_looks(world, replica):
         while not seen.done() and time.monotonic() < until:
             world.draw(replica.container_id, b"\r 10%")
             await asyncio.sleep(0.02)
-        assert await asyncio.wait_for(seen, 5) == " 10%"
+        assert await asyncio.wait_for(seen, 60) == " 10%"
         world.draw(replica.container_id, b"\r 60%")
         assert await asyncio.wait_for(anext(texts_seen), 5) == " 60%"
         world.say(replica.container_id, "done", "stderr")

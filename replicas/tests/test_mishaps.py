@@ -102,6 +102,6 @@ async def test_a_runner_that_falls_leaves_nothing_running(house, monkeypatch):
     monkeypatch.setattr(main, "Watcher", Falls)
     monkeypatch.setattr(main, "open_streams", lambda: FakeStreams(house.world))
     with pytest.raises(ExceptionGroup):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await main.Runner().run()
     assert len(ended) == len(parts)

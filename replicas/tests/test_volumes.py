@@ -260,7 +260,7 @@ async def test_volumes_of_running_replicas_are_measured_by_themselves(
     await sync_to_async(use)()
     keeper = VolumeKeeper(FakeStreams(world))
     await keeper.sweep()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await sizes() != [5, None]:  # noqa: ASYNC110 - it says nothing
             await asyncio.sleep(0.01)
     world.volumes[checkpoints.engine_name]["more"] = b"12345"
@@ -354,7 +354,7 @@ async def test_nothing_is_read_ahead_of_a_slow_reader(world, checkpoints):
         pieces = await worker.volume_archive(checkpoints.pk)
         await anext(pieces)
         given = -1
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while given != streams.given:
                 given = streams.given
                 await asyncio.sleep(0.1)
@@ -369,7 +369,7 @@ async def test_who_leaves_ends_the_reading(world, checkpoints):
         pieces = await worker.volume_archive(checkpoints.pk)
         await anext(pieces)
         await pieces.aclose()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await streams.closed.wait()
 
 
@@ -410,5 +410,5 @@ async def test_a_browser_that_leaves_ends_the_reading(world, alice, checkpoints)
         await listener.start()
         assert listener.status == 200
         await listener.leave()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await streams.closed.wait()

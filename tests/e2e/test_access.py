@@ -125,7 +125,7 @@ def test_going_back_to_the_ticket_goes_on(alice_in, house, art):
     alice_in.goto(ticket)
     opens(alice_in, house, art)
     # In another browser it is worth nothing: that one has to sign in.
-    assert requests.get(ticket, timeout=10).url.startswith(f"{house.url}/sign-in/")
+    assert requests.get(ticket, timeout=60).url.startswith(f"{house.url}/sign-in/")
 
 
 def test_who_keeps_no_cookie_is_told_and_not_sent_round(alice_in, house, art):
@@ -138,7 +138,7 @@ def test_who_keeps_no_cookie_is_told_and_not_sent_round(alice_in, house, art):
             headers={"Accept": "text/html"},
             cookies=session if hosts[-1] == "localhost" else None,
             allow_redirects=False,
-            timeout=10,
+            timeout=60,
         )
         if answer.status_code != 302:
             break
@@ -184,7 +184,7 @@ def test_a_pass_opens_one_endpoint_only(alice_in, house, art, app):
         answer = requests.get(
             f"http://127.0.0.1:{house.port}/",
             headers={"Host": endpoint.host, "Cookie": f"alight_pass={mine}"},
-            timeout=10,
+            timeout=60,
         )
         assert answer.status_code == status
     # The same browser is handed over there as well, with a cookie of its own.
@@ -255,7 +255,7 @@ def call(house, endpoint, path="/", **headers):
         f"http://127.0.0.1:{house.port}{path}",
         headers={"Host": endpoint.host, **headers},
         allow_redirects=False,
-        timeout=10,
+        timeout=60,
     )
 
 
@@ -280,7 +280,7 @@ def test_tokens_of_others_open_nothing(house, art, charlie, app):
 def test_a_token_that_only_calls_manages_nothing(house, art, alice):
     _, token = keys.make_token(alice, "ci", scope=Scope.CALL_ALL)
     answer = requests.get(
-        f"{house.url}/v1/endpoints", headers=bearer(token), timeout=10
+        f"{house.url}/v1/endpoints", headers=bearer(token), timeout=60
     )
     assert answer.status_code == 403
     assert error_of(answer) == "permission_denied"
@@ -308,7 +308,7 @@ def test_the_consoles_host_has_no_edge(house, art):
         answer = requests.get(
             f"{house.url}/-/alight/{path}",
             headers={"X-Alight-Endpoint": "art", "X-Alight-Grant": "public"},
-            timeout=10,
+            timeout=60,
         )
         assert answer.status_code == 404
 

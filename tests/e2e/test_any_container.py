@@ -27,7 +27,7 @@ def test_any_http_server_on_any_port(api, console, tiny_image):
         args=["-f", "-p", "9123", "-h", "/www"],
     )
     api.wait_for("stranger", "ReplicaRunning")
-    answer = requests.get(console.endpoint_url("stranger"), timeout=10)
+    answer = requests.get(console.endpoint_url("stranger"), timeout=60)
     assert answer.text == "hello from a tiny container\n"
     assert api.delete("stranger") == 204
 
@@ -38,17 +38,17 @@ def test_a_private_endpoint_refuses_strangers_and_lets_its_owner_in(
     api.create("private", tiny_image, 80, command=["httpd"], args=["-f", "-h", "/www"])
     api.wait_for("private", "ReplicaRunning")
     url = console.endpoint_url("private")
-    refused = requests.get(url, timeout=10)
+    refused = requests.get(url, timeout=60)
     assert refused.status_code == 401
     assert refused.headers["WWW-Authenticate"].startswith("Bearer")
-    assert api.session.get(url, timeout=10).status_code == 200
+    assert api.session.get(url, timeout=60).status_code == 200
     api.call("PATCH", "endpoint/private", json={"visibility": "public"})
     # The route changes within the second that the page promises.
-    answer = requests.get(url, timeout=10)
+    answer = requests.get(url, timeout=60)
     for _ in range(50):
         if answer.status_code == 200:
             break
-        answer = requests.get(url, timeout=10)
+        answer = requests.get(url, timeout=60)
     assert answer.status_code == 200
     assert api.delete("private") == 204
 

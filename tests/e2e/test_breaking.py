@@ -85,7 +85,7 @@ def answer(console, name):
     try:
         host = {"Host": f"{name}.localhost:{console.port}"}
         url = f"http://127.0.0.1:{console.port}/"
-        return requests.get(url, headers=host, timeout=10).status_code
+        return requests.get(url, headers=host, timeout=60).status_code
     except requests.ConnectionError:
         return 0
 

@@ -71,7 +71,7 @@ def fill(path):
 def reached(console):
     host = {"Host": f"art.localhost:{console.port}"}
     url = f"http://127.0.0.1:{console.port}/"
-    return requests.get(url, headers=host, timeout=10).status_code == 200
+    return requests.get(url, headers=host, timeout=60).status_code == 200
 
 
 def until(condition, seconds=90):

@@ -83,7 +83,7 @@ def replicas(api, name):
 
 def answers(url, times=24):
     """Which revisions answer, each request on a connection of its own."""
-    return {requests.get(url, timeout=10).text.split()[0] for _ in range(times)}
+    return {requests.get(url, timeout=60).text.split()[0] for _ in range(times)}
 
 
 def least_ready(events, wanted):

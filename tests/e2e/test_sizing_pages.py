@@ -36,7 +36,7 @@ def plain(chromium, pages, alice, client):
 def _browser(chromium, pages, alice, client, **how):
     client.force_login(alice)
     context = chromium.new_context(base_url=pages.url, **how)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     context.add_cookies(
         [
             {"name": cookie.key, "value": cookie.value, "url": pages.url}

@@ -94,8 +94,8 @@ def test_files_outlive_replicas_until_somebody_deletes_them(
     url = console.endpoint_url("keeper")
 
     def kept(starts):
-        assert requests.get(f"{url}/first", timeout=10).text == f"{mark}\n"
-        told = requests.get(f"{url}/starts", timeout=10).text
+        assert requests.get(f"{url}/first", timeout=60).text == f"{mark}\n"
+        told = requests.get(f"{url}/starts", timeout=60).text
         assert len(told.splitlines()) == starts
 
     api.create(
@@ -188,7 +188,7 @@ def test_files_outlive_replicas_until_somebody_deletes_them(
         volumes_experimental=[{"name": "checkpoints", "path": "", "mount": "/data"}],
     )
     api.wait_for("keeper", "ReplicaRunning")
-    assert requests.get(f"{url}/first", timeout=10).text == "anew\n"
+    assert requests.get(f"{url}/first", timeout=60).text == "anew\n"
     api.delete("keeper")
     wait_until_gone(api, "keeper")
     assert api.call("DELETE", "volumes/checkpoints").status_code == 204

@@ -17,7 +17,7 @@ from endpoints.keys import make_token
 from endpoints.tests.factories import EndpointFactory, UserFactory
 
 TABLE = yaml.safe_load(Path(__file__).with_name("matrix.yaml").read_text())["sockets"]
-PATIENCE = 10
+PATIENCE = 60
 pytestmark = pytest.mark.django_db(transaction=True)
 NAMES = {
     "owner": "alice",
