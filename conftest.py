@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.registry",
     "tests.order",
     "tests.twice",
+    "tests.emptying",
 ]
 
 
