@@ -39,9 +39,16 @@ class Writer:
         self.bytes = 0
 
     def add(self, name: str, path: Path) -> None:
-        """The file as long as it is now: what is appended meanwhile stays out."""
+        """The file as long as it is now: what is appended meanwhile stays out, and
+        what is cut off meanwhile reads as zeros."""
         with path.open("rb") as file:
-            self._add(name, file, os.fstat(file.fileno()).st_size)
+            size = os.fstat(file.fileno()).st_size
+            if size <= _BLOCK:
+                # At once: it is as long as it was then.
+                data = file.read(size)
+                self._add(name, io.BytesIO(data), len(data))
+            else:
+                self._add(name, file, size)
 
     def add_stream(self, name: str, stream: IO[bytes]) -> None:
         """In members NAME/000001, NAME/000002, … of 8 MB."""
@@ -70,7 +77,7 @@ class _Hashing:
         self.digest = hashlib.sha256()
 
     def read(self, size: int) -> bytes:
-        data = self._file.read(size)
+        data = self._file.read(size).ljust(size, b"\0")
         self.digest.update(data)
         return data
 

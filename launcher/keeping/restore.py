@@ -20,7 +20,13 @@ from launcher.install import find_missing, install
 from launcher.keeping.archive import DATABASE, VOLUMES, Facts, members, verify
 from launcher.keeping.backup import STREAM
 from launcher.keeping.database import database_file
-from launcher.keeping.places import Places, fingerprint, given_key, places_of
+from launcher.keeping.places import (
+    FOLDERS,
+    Places,
+    fingerprint,
+    given_key,
+    places_of,
+)
 from launcher.show import say, step
 from launcher.supervisor import AlreadyRunning, only_one
 
@@ -114,6 +120,7 @@ def _put_in_place(
             f"restore REPLACE=1 FROM={path}. What is there is set aside, not deleted.",
         )
     _check_room(config, path)
+    _check_folders(places)
     fresh = Fresh(places)
     try:
         with step("Unpacking"):
@@ -123,12 +130,46 @@ def _put_in_place(
             _number_on(fresh.of(DATABASE))
         if places.postgres:
             _fill_postgres(config, fresh, replace=replace, ready=ready)
-        mark = time.strftime("%Y%m%d-%H%M%S")
-        aside = [_aside(old, mark) for old in _before(config, places) if old.exists()]
-        fresh.settle()
+        return _exchange(config, places, fresh)
     finally:
         fresh.forget()
-    return aside
+
+
+def _exchange(config: Config, places: Places, fresh: "Fresh") -> list[Path]:
+    """What was there before gets another name, and what is new its own: all, or none.
+    The former under its new name."""
+    mark = time.strftime("before-%Y%m%d-%H%M%S")
+    aside = [
+        (path.with_name(path.name + tail), path.with_name(f"{path.name}.{mark}{tail}"))
+        for path, tails in _before(config, places)
+        for tail in tails
+        if path.with_name(path.name + tail).exists()
+    ]
+    done: list[tuple[Path, Path]] = []
+    try:
+        for now, then in [*aside, *fresh.ready()]:
+            now.rename(then)
+            done.append((now, then))
+    except BaseException as error:
+        for now, then in reversed(done):
+            then.rename(now)
+        if not isinstance(error, OSError):
+            raise
+        kept = "The database has the backup’s rows, the" if places.postgres else "The"
+        raise LaunchError(
+            f"{now} cannot change its place: {error.strerror}.",
+            f"{kept} files are as they were. Mend it, then run it again with "
+            "REPLACE=1.",
+        ) from error
+    return [kept for _, kept in aside if not _was_empty(kept)]
+
+
+def _was_empty(folder: Path) -> bool:
+    """Then it is gone: there is nothing to keep."""
+    if not folder.is_dir() or any(folder.iterdir()):
+        return False
+    folder.rmdir()
+    return True
 
 
 def _fill_postgres(
@@ -146,13 +187,14 @@ class Fresh:
 
     def __init__(self, places: Places) -> None:
         self._final = {DATABASE: places.database, **places.keys, **places.folders}
+        self._all = tuple(self._final.values())
         self._made: dict[str, Path] = {}
+        self.forget()
 
     def of(self, name: str) -> Path:
         """The path of a member before it is settled."""
         head, _, rest = name.partition("/")
-        final = self._final[head]
-        place = final.with_name(f".{final.name}.restoring")
+        place = _beside(self._final[head])
         self._made.setdefault(head, place)
         return place / rest if rest else place
 
@@ -170,38 +212,36 @@ class Fresh:
             out.flush()
             os.fsync(out.fileno())
 
-    def settle(self) -> None:
-        for head, final in self._final.items():
-            if head in self._made:
-                self._made[head].rename(final)
+    def ready(self) -> list[tuple[Path, Path]]:
+        """What was unpacked, and where it belongs."""
+        return [
+            (self._made[head], final)
+            for head, final in self._final.items()
+            if head in self._made
+        ]
 
     def forget(self) -> None:
-        """What did not get its place."""
-        for place in self._made.values():
+        """What did not get its place; also what one left that was killed."""
+        for place in map(_beside, self._all):
             if place.is_dir():
                 shutil.rmtree(place, ignore_errors=True)
             else:
                 place.unlink(missing_ok=True)
 
 
-def _before(config: Config, places: Places) -> Iterator[Path]:
-    """All that belongs to the installation that was here."""
+def _beside(final: Path) -> Path:
+    return final.with_name(f".{final.name}.restoring")
+
+
+def _before(config: Config, places: Places) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """All that belongs to the installation that was here, and what may follow each
+    name: SQLite looks beside a database for what is not in it yet."""
     if places.postgres is None:
-        yield places.database
-        for tail in ("-wal", "-shm"):
-            yield places.database.with_name(places.database.name + tail)
-    yield from places.keys.values()
-    yield from places.folders.values()
+        yield places.database, ("", "-wal", "-shm")
+    for path in (*places.keys.values(), *places.folders.values()):
+        yield path, ("",)
     # Messages and news of what is no more.
-    yield config.home / "valkey"
-
-
-def _aside(old: Path, mark: str) -> Path:
-    kept = old.with_name(f"{old.name}.before-{mark}")
-    if old.is_dir() and not any(old.iterdir()):
-        old.rmdir()
-        return kept
-    return old.rename(kept)
+    yield config.home / "valkey", ("",)
 
 
 def _number_on(database: Path) -> None:
@@ -220,6 +260,18 @@ def _check_room(config: Config, path: Path) -> None:
             f"{config.home} has {free >> 20} MB left; {needed >> 20} MB are needed.",
             "Free some space, or set ALIGHT_HOME to a folder on another disk.",
         )
+
+
+def _check_folders(places: Places) -> None:
+    """Before anything is changed: what cannot get another name."""
+    for name, folder in places.folders.items():
+        if folder.is_mount():
+            setting = FOLDERS[name]
+            raise LaunchError(
+                f"{folder} is where a disk is mounted: it cannot be set aside.",
+                f"Name a folder on that disk, such as {setting}={folder / name}, and "
+                "move there what is to be kept; then run it again.",
+            )
 
 
 # --- Volumes -----------------------------------------------------------------

@@ -14,7 +14,10 @@ from launcher.show import step
 def private(target: Path) -> Iterator[Path]:
     """An empty file beside the target, for its owner alone, that goes again."""
     path = target.with_name(f".{target.name}.sqlite3")
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    # One that was killed may have left it. Anew, so that it is ours whatever somebody
+    # else put there: a backup may be made in /tmp.
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         yield path
     finally:

@@ -1,11 +1,14 @@
 """Backup and restore without a console: what is in, and what is refused."""
 
+import errno
 import io
 import json
 import os
 import sqlite3
 import stat
 import tarfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -138,6 +141,75 @@ def test_nothing_is_replaced_without_the_word_for_it(kept, home):
     assert list(home.glob(".*restoring*")) == []
 
 
+def test_what_was_there_is_told_and_an_empty_folder_is_not(kept, home, capsys):
+    config = filled(home)
+    (home / "async/body").unlink()
+    restore(config, str(kept), replace=True)
+    told = capsys.readouterr().out
+    assert str(*home.glob("secret_key.before-*")) in told
+    assert "async.before" not in told
+    assert list(home.glob("async.before-*")) == []
+
+
+def test_what_was_not_in_the_database_yet_is_set_aside_with_it(kept, home):
+    config = filled(home)
+    writer = sqlite3.connect(home / "alight.sqlite3")
+    writer.execute("insert into words values ('just now')")
+    writer.commit()  # to the file beside it, as long as this one is open
+    restore(config, str(kept), replace=True)
+    (aside,) = home.glob("alight.sqlite3.before-*[0-9]")
+    link = sqlite3.connect(f"{aside.as_uri()}?mode=ro", uri=True)
+    assert link.execute("select word from words").fetchall()[1:] == [("just now",)]
+    link.close()
+    writer.close()
+    assert words(home) == ["kept"]
+
+
+def tree(home):
+    """Everything in it but what the launcher itself needs while it works."""
+    found = [p for p in home.rglob("*") if p.is_file() and "run" not in p.parts]
+    return {p.relative_to(home): p.read_bytes() for p in found}
+
+
+@pytest.mark.parametrize("stuck", ["async", ".secret_key.restoring"])
+def test_where_one_file_cannot_be_moved_none_is(kept, home, monkeypatch, stuck):
+    config = filled(home)
+    (home / "secret_key").write_text("another")
+    before, rename = tree(home), Path.rename
+
+    def refuse(path, to):
+        if path.name == stuck:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(LaunchError, match="cannot change its place"):
+        restore(config, str(kept), replace=True)
+    assert tree(home) == before
+
+
+def test_a_folder_that_is_a_disk_is_said_before_anything_is_changed(
+    kept, home, monkeypatch
+):
+    config = filled(home)
+    before = tree(home)
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "replica-logs")
+    with pytest.raises(LaunchError, match="a disk is mounted") as refused:
+        restore(config, str(kept), replace=True)
+    assert "ALIGHT_LOG_DIR=" in str(refused.value)
+    assert tree(home) == before
+
+
+def test_what_a_killed_restore_left_is_not_taken_along(kept, home):
+    left = home / ".replica-logs.restoring/9"
+    left.mkdir(parents=True)
+    (left / "9-1.log").write_text("of another backup")
+    (home / ".metrics_token.restoring").write_text("of another backup")
+    restore(installation(home), str(kept))
+    assert not (home / "replica-logs/9").exists()
+    assert list(home.glob(".*restoring*")) == []
+
+
 def test_nothing_is_restored_under_a_running_console(kept, home):
     config = installation(home)
     with only_one(config), pytest.raises(LaunchError, match="Alight runs"):
@@ -230,6 +302,30 @@ def test_a_backup_overwrites_nothing_and_leaves_no_halves(tmp_path, home):
     with pytest.raises(LaunchError, match="cannot be copied"):
         backup(config, str(tmp_path / "c.tar"))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b.tar", "home"]
+
+
+def test_a_copy_goes_into_no_file_that_somebody_laid_out(tmp_path, home):
+    theirs = tmp_path / "theirs"
+    theirs.touch(mode=0o644)
+    (tmp_path / ".b.tar.sqlite3").symlink_to(theirs)
+    backup(filled(home), str(tmp_path / "b.tar"))
+    assert theirs.read_bytes() == b""
+
+
+@pytest.mark.parametrize("size", [10, 3_000_000])
+def test_a_file_that_is_cut_while_it_is_read_costs_no_backup(
+    tmp_path, monkeypatch, size
+):
+    (tmp_path / "log").write_bytes(b"x" * size)
+    longer = SimpleNamespace(st_size=size + 1000)
+    monkeypatch.setattr("launcher.keeping.archive.os.fstat", lambda _: longer)
+    with (tmp_path / "b.tar").open("wb") as out:
+        writer = Writer(out)
+        writer.add("replica-logs/1/log", tmp_path / "log")
+        writer.finish({"migrations": {}, "volumes": []})
+    monkeypatch.undo()
+    (found,) = verify(tmp_path / "b.tar", quiet)["files"]
+    assert size <= found["size"] <= size + 1000
 
 
 def test_the_code_has_the_migrations_it_is_asked_for():
