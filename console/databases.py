@@ -37,6 +37,8 @@ def postgres(url: str, password: str, most: int) -> dict[str, Any]:
         raise BadSetting(str(error)) from None
     if most < 2:
         raise BadSetting(f"ALIGHT_DATABASE_CONNECTIONS must be 2 or more, not {most}.")
+    options = dict(found.options)
+    theirs = options.pop("options", "")
     return {
         "ENGINE": "console.postgres",
         "NAME": found.name,
@@ -57,8 +59,8 @@ def postgres(url: str, password: str, most: int) -> dict[str, Any]:
             "tcp_user_timeout": "30000",
             # Nobody waits for ever for a row, nor keeps one after it froze.
             "options": f"-c lock_timeout={_LOCK_PATIENCE}s "
-            "-c idle_in_transaction_session_timeout=120s",
-            **found.options,
+            f"-c idle_in_transaction_session_timeout=120s {theirs}".strip(),
+            **options,
             "pool": {
                 "name": "database",
                 "min_size": 0,

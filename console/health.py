@@ -6,7 +6,7 @@ from functools import cache
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -38,13 +38,16 @@ def _database() -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError:
+    except Error:
         return "The database does not answer."
     return OK
 
 
 def _migrations() -> str:
-    applied = MigrationRecorder(connection).applied_migrations().keys()
+    try:
+        applied = MigrationRecorder(connection).applied_migrations().keys()
+    except Error:
+        return "The database stopped to answer."
     missing = len(_known() - applied)
     if not missing:
         return OK

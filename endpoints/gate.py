@@ -96,4 +96,5 @@ def _on_commit(act: Callable[[Ingress], None]) -> None:
         except (IngressUnreachable, IngressFull, OSError) as error:
             log.warning("The ingress hears of it at its next sync: %s", error)
 
-    transaction.on_commit(now)
+    # What fails here was written all the same, and others want to hear of it, too.
+    transaction.on_commit(now, robust=True)

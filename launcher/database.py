@@ -87,10 +87,18 @@ def read_url(url: str, password: str = "") -> Postgres:
         name=name,
         user=unquote(parts.username or "") or own["user"],
         password=password or unquote(parts.password or "") or own["password"],
-        host=unquote(parts.hostname or "") or own["host"],
+        host=unquote(_host(parts.netloc)) or own["host"],
         port=port or own["port"],
         options=options,
     )
+
+
+def _host(netloc: str) -> str:
+    """As it is written: the folder of a socket may have capitals."""
+    place = netloc.rpartition("@")[2]
+    if place.startswith("["):
+        return place[1:].partition("]")[0]
+    return place.partition(":")[0]
 
 
 def _refusal(what: str) -> str:

@@ -99,7 +99,8 @@ def refresh(engine: Engine) -> Node:
         defaults={
             "cores": info.cores,
             "memory_mb": info.memory_mb,
-            "engine_version": info.engine_version,
+            # For people; what an engine says may be longer than its column.
+            "engine_version": info.engine_version[:40],
             "seen_at": timezone.now(),
         },
     )

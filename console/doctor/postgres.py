@@ -18,8 +18,9 @@ _KEEPERS = 2
 
 def look(server: Postgres) -> tuple[list[Finding], bool]:
     """What there is to say, and whether it answers."""
-    words = make_conninfo(**{**server.words, "connect_timeout": str(_PATIENCE)})
     try:
+        # What libpq does not know is refused here already.
+        words = make_conninfo(**{**server.words, "connect_timeout": str(_PATIENCE)})
         with psycopg.connect(words, autocommit=True) as link:
             told = _facts(link)
     except psycopg.Error as error:

@@ -4,7 +4,7 @@ import socket
 import threading
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
 SENTENCES = {
@@ -68,15 +68,27 @@ def test_names_each_part_that_is_not(client, settings, tmp_path):
 
 
 @pytest.mark.django_db
-def test_a_database_that_is_away_is_asked_once(client, valkey, ingress, monkeypatch):
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
+def test_a_database_that_is_away_is_asked_once(
+    client, valkey, ingress, monkeypatch, kind
+):
     def away(*_):
-        raise OperationalError("could not connect to db.lab:5432 as alight")
+        raise kind("could not connect to db.lab:5432 as alight")
 
     monkeypatch.setattr("console.health.connection.cursor", away)
     assert asked(client) == {
         "database": SENTENCES["database"],
         "migrations": "Not looked at.",
     }
+
+
+@pytest.mark.django_db
+def test_a_database_that_goes_while_it_is_asked(client, valkey, ingress, monkeypatch):
+    def goes(*_):
+        raise OperationalError("terminating connection due to administrator command")
+
+    monkeypatch.setattr(MigrationRecorder, "applied_migrations", goes)
+    assert asked(client) == {"migrations": "The database stopped to answer."}
 
 
 def test_both_answer_past_whatever_speaks_https(client, settings):

@@ -25,7 +25,8 @@ def test_without_an_address_it_is_sqlite():
             },
         ),
         ("postgresql:///lab?host=/run/x", {"dbname": "lab", "host": "/run/x"}),
-        ("postgres://%2Frun%2Fx/lab", {"dbname": "lab", "host": "/run/x"}),
+        ("postgres://%2Frun%2FX/lab", {"dbname": "lab", "host": "/run/X"}),
+        ("postgres://a@Db.Lab/lab", {"dbname": "lab", "user": "a", "host": "Db.Lab"}),
         ("postgres://[::1]:1/lab", {"dbname": "lab", "host": "::1", "port": "1"}),
     ],
 )

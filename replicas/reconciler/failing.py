@@ -19,6 +19,8 @@ from replicas.reconciler import words
 from replicas.reconciler.steps import STEADY, backoff
 from replicas.states import ReplicaState
 
+# As many as the column holds: four months of a try every five minutes.
+MOST_FAILURES = 32_767
 # Lines of output kept with the event, so that the reason can be read in its place.
 TAIL_LINES = 20
 
@@ -31,7 +33,7 @@ def failures_after(replica: Replica, now: datetime) -> int:
     """
     if replica.ready_at is not None and now - replica.ready_at >= STEADY:
         return 1
-    return replica.failures + 1
+    return min(replica.failures + 1, MOST_FAILURES)
 
 
 def exited(

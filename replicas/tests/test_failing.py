@@ -69,6 +69,14 @@ def test_exit_codes_have_names(code, oom, trouble):
     assert exit_trouble(code, oom) == trouble
 
 
+def test_one_that_fails_for_months_goes_on_failing(world):
+    replica = starting()
+    services.note(replica, failures=failing.MOST_FAILURES)
+    assert failing.exited(replica, 1, oom=False, error="", tail=())
+    replica.refresh_from_db()
+    assert (replica.state, replica.failures) == ("failed", failing.MOST_FAILURES)
+
+
 def test_the_engine_knows_which_program_was_missing():
     error = "A program was not found. Check the command, which starts “serve”."
     assert exited(127, False, 4, error) == error

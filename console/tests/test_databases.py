@@ -1,0 +1,24 @@
+"""What settings say of a PostgreSQL, and what becomes of words that none knows."""
+
+from __future__ import annotations
+
+from console.databases import postgres
+from console.doctor import postgres as doctor
+from launcher.database import read_url
+
+
+def test_words_for_the_server_come_beside_ours():
+    url = "postgres://alight@db/lab?options=-c%20search_path%3Dlab&sslmode=require"
+    options = postgres(url, "", 20)["OPTIONS"]
+    assert options["sslmode"] == "require"
+    ours = "-c lock_timeout=20s -c idle_in_transaction_session_timeout=120s"
+    assert options["options"] == f"{ours} -c search_path=lab"
+    assert postgres("postgres://db/lab", "", 20)["OPTIONS"]["options"] == ours
+
+
+def test_a_word_that_libpq_does_not_know_is_named():
+    server = read_url("postgres://alight:secret@db/lab?sslmod=require")
+    (found,), answers = doctor.look(server)
+    assert not answers
+    assert "sslmod" in found.text
+    assert "secret" not in found.text
