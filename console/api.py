@@ -26,6 +26,7 @@ from rest_framework.response import Response
 
 from console import away, space
 from endpoints import advice, trail
+from endpoints.models import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def _refusal(error: Exception) -> exceptions.APIException | None:
     """The refusal that an exception means; None when the fault is ours."""
     if isinstance(error, exceptions.APIException):
         return error
-    if isinstance(error, Http404):
+    if isinstance(error, Http404 | Endpoint.DoesNotExist):
         return exceptions.NotFound("There is nothing at this address.")
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()

@@ -1,14 +1,16 @@
 """On their way out pages are compressed, answers get headers of ours, and long ones
-let go of the database."""
+let go of the database; what went meanwhile is not found."""
 
 from __future__ import annotations
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils.deprecation import MiddlewareMixin
+
+from endpoints.models import Endpoint
 
 
 class CompressPages(GZipMiddleware):
@@ -40,6 +42,15 @@ class LetGo(MiddlewareMixin):
         if response.streaming and isinstance(request, ASGIRequest):
             close_old_connections()
         return response
+
+
+class GoneMeanwhile(MiddlewareMixin):
+    """An endpoint that went while somebody worked on it is not there, as if they had
+    come later. The API says so by itself (console.api)."""
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        if isinstance(exception, Endpoint.DoesNotExist):
+            raise Http404 from exception
 
 
 class OwnHeaders(MiddlewareMixin):

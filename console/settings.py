@@ -229,6 +229,7 @@ MIDDLEWARE = [
     "console.middleware.LetGo",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "console.middleware.CompressPages",
+    "console.middleware.GoneMeanwhile",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -18,7 +18,7 @@ from typing import IO
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 
@@ -34,6 +34,8 @@ KEPT_BYTES_MAX = 1 << 30
 # Bytes of the disk that stay free, or this part of a small one.
 FREE_BYTES = 1 << 30
 FREE_PART = 0.05
+# As long as its column.
+METHOD_MAX = 10
 # How often one is begun: whatever ends the worker each time ends with it.
 BEGUN_MAX = 10
 # How long a request waits at most, and then how long its answer is kept.
@@ -87,6 +89,10 @@ class BadHeader(Exception):
     """No container could be sent the header of this name."""
 
 
+class BadMethod(Exception):
+    """Its name has more than METHOD_MAX letters, which no usual one has."""
+
+
 def request_file(request_id: UUID) -> Path:
     return settings.ALIGHT_ASYNC_DIR / f"{request_id}.request"
 
@@ -106,10 +112,13 @@ def accept(
 ) -> AsyncRequest:
     """Keep it, on disk when this returns, and tell the worker.
 
-    grant: what the ingress let whoever asks in by. Raises BadHeader, TooLarge, TooMany,
-    TooMuch, DiskFull, and OSError when the disk takes no more.
+    grant: what the ingress let whoever asks in by. Raises BadHeader, BadMethod,
+    TooLarge, TooMany, TooMuch, DiskFull, Endpoint.DoesNotExist when it is gone, and
+    OSError when the disk takes no more.
     """
     kept = kept_headers(headers)
+    if len(method) > METHOD_MAX:
+        raise BadMethod
     waiting = AsyncRequest.objects.filter(endpoint=endpoint, state__in=UNFINISHED)
     if waiting.count() >= UNFINISHED_MAX:
         raise TooMany
@@ -129,8 +138,11 @@ def accept(
         with transaction.atomic():
             made.save(force_insert=True)
             signals.announce_async(endpoint.pk)
-    except BaseException:
+    except BaseException as error:
         request_file(made.pk).unlink(missing_ok=True)
+        if isinstance(error, IntegrityError):
+            # All it refers to is the endpoint.
+            raise Endpoint.DoesNotExist from error
         raise
     return made
 

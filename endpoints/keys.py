@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import OperationalError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
@@ -50,8 +50,24 @@ def make_token(
 ) -> tuple[AccessKey, str]:
     """A new token and its row. The text is returned here and never again.
 
-    endpoints: those the owner sees that one with the scope "call-some" may call.
+    endpoints: those the owner sees that one with the scope "call-some" may call; one
+    that went meanwhile is left out.
     """
+    chosen = [endpoint.pk for endpoint in endpoints]
+    try:
+        return _make(owner, name, scope, chosen, expires_at)
+    except IntegrityError:
+        # It went between the look and the end of writing: it is seen now.
+        return _make(owner, name, scope, chosen, expires_at)
+
+
+def _make(
+    owner: AbstractBaseUser,
+    name: str,
+    scope: Scope,
+    chosen: Collection[int],
+    expires_at: datetime | None,
+) -> tuple[AccessKey, str]:
     token = PREFIX + secrets.token_urlsafe(30)
     with transaction.atomic():
         key = AccessKey.objects.create(
@@ -64,7 +80,7 @@ def make_token(
             expires_at=expires_at,
         )
         if scope == Scope.CALL_SOME:
-            key.endpoints.set(endpoints)
+            key.endpoints.set(Endpoint.objects.filter(pk__in=chosen))
         private = _callable(key).filter(public=False)
         names = private.values_list("name", flat=True)[:_AT_ONCE]
         gate.admit(names, grant(key.digest, expires_at))

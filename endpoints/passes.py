@@ -28,7 +28,7 @@ from django.utils import timezone
 
 from endpoints import gate, keys
 from endpoints.grants import grant
-from endpoints.holding import hold
+from endpoints.holding import held, hold
 from endpoints.models import Endpoint, Pass, PassQuerySet
 
 TICKET_LIFE = timedelta(minutes=1)
@@ -75,17 +75,19 @@ def hand_over(
 ) -> str:
     """A ticket for one browser of this person, who may see the endpoint.
 
-    browser: from `browser_of`. until: when the pass itself ends.
+    browser: from `browser_of`. until: when the pass itself ends. Raises
+    Endpoint.DoesNotExist when the endpoint is gone.
     """
     ticket = new_secret()
-    _prune(endpoint)
-    Pass.objects.create(
-        endpoint=endpoint,
-        user_id=user.pk,
-        session=browser,
-        ticket=digest_of(ticket),
-        expires_at=until,
-    )
+    with held(endpoint):
+        _prune(endpoint)
+        Pass.objects.create(
+            endpoint=endpoint,
+            user_id=user.pk,
+            session=browser,
+            ticket=digest_of(ticket),
+            expires_at=until,
+        )
     return ticket
 
 
@@ -125,10 +127,13 @@ def redeem(name: str, ticket: str) -> Admission | None:
 
 
 def issue(endpoint: Endpoint, user: AbstractBaseUser, until: datetime) -> Admission:
-    """A pass without a browser: the console calls the endpoint for this person."""
+    """A pass without a browser: the console calls the endpoint for this person.
+
+    Raises Endpoint.DoesNotExist when the endpoint is gone.
+    """
     cookie = new_secret()
     digest = digest_of(cookie)
-    with transaction.atomic():
+    with held(endpoint):
         _prune(endpoint)
         Pass.objects.create(
             endpoint=endpoint, user_id=user.pk, digest=digest, expires_at=until

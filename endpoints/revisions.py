@@ -14,6 +14,7 @@ from django.db.models import F, Max, Q
 from django.utils import timezone
 
 from endpoints import signals, timeline
+from endpoints.holding import held, hold
 from endpoints.models import Endpoint, Revision
 from endpoints.steps import Reason
 
@@ -108,8 +109,7 @@ def roll_back(endpoint: Endpoint, number: int, actor: str) -> bool:
 
     Replicas that run it stay as they are. Raises NoSuchRevision.
     """
-    with transaction.atomic():
-        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+    with held(endpoint) as row:
         if row.revision == number:
             return False
         found = row.revisions.filter(number=number).first()
@@ -129,8 +129,7 @@ def roll_back(endpoint: Endpoint, number: int, actor: str) -> bool:
 
 def try_again(endpoint: Endpoint, actor: str) -> bool:
     """Give the wanted revision another chance. False when it did not fail."""
-    with transaction.atomic():
-        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+    with held(endpoint) as row:
         if not _clear(wanted(row)):
             return False
         timeline.record(
@@ -146,6 +145,7 @@ def stop(revision: Revision, serving: int, why: str) -> bool:
     False when that is known.
     """
     with transaction.atomic():
+        hold(Endpoint.objects.filter(pk=revision.endpoint_id))
         rows = Revision.objects.filter(pk=revision.pk, failed_at=None)
         if not rows.update(failed_at=timezone.now(), why=why):
             return False
@@ -161,6 +161,7 @@ def stop(revision: Revision, serving: int, why: str) -> bool:
 def settle(revision: Revision) -> bool:
     """All wanted replicas run it. False when that was so before. For the reconciler."""
     with transaction.atomic():
+        hold(Endpoint.objects.filter(pk=revision.endpoint_id))
         rows = Revision.objects.filter(pk=revision.pk, settled_at=None)
         if not rows.update(settled_at=timezone.now()):
             return False

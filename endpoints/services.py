@@ -6,8 +6,6 @@ They write the wish only; making it so is the reconciler's work (replicas/).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +15,7 @@ from django.db import IntegrityError, transaction
 
 from endpoints import gate, revisions, rules, sealing, signals, timeline, volumes
 from endpoints.grants import grants_of
+from endpoints.holding import held
 from endpoints.models import Endpoint
 from endpoints.steps import Reason
 from templates_app.models import Template, Tier
@@ -132,16 +131,6 @@ def change(endpoint: Endpoint, actor: str, **fields: Any) -> Endpoint:
         _tell_change(row, changes, actor)
         signals.announce(row.pk)
     return row
-
-
-@contextmanager
-def held(endpoint: Endpoint) -> Iterator[Endpoint]:
-    """The row as it is now; nobody else changes it until the block ends.
-
-    Raises Endpoint.DoesNotExist when it is gone.
-    """
-    with transaction.atomic():
-        yield Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
 
 
 def effect_of(endpoint: Endpoint, **fields: Any) -> str:

@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from endpoints import gate, signals, timeline
 from endpoints.grants import grant
+from endpoints.holding import held, hold
 from endpoints.models import Endpoint, Pass, ShareLink
 from endpoints.passes import Admission, digest_of
 from endpoints.steps import Reason
@@ -35,12 +36,12 @@ def share(
 ) -> tuple[ShareLink, str]:
     """A new link and its whole address, which is returned here and never again.
 
-    name: for whom it is, for people.
+    name: for whom it is, for people. Raises Endpoint.DoesNotExist when it is gone.
     """
     secret = secrets.token_urlsafe(24)
     digest = digest_of(admission_of(secret, expires_at).cookie)
     actor = maker.get_username()
-    with transaction.atomic():
+    with held(endpoint):
         link = ShareLink.objects.create(
             endpoint=endpoint,
             maker_id=maker.pk,
@@ -62,6 +63,7 @@ def unshare(link: ShareLink, actor: str) -> bool:
     """Nobody comes in by this link any more. False when that was done before."""
     now = timezone.now()
     with transaction.atomic():
+        hold(Endpoint.objects.filter(pk=link.endpoint_id))
         if not ShareLink.objects.filter(pk=link.pk, revoked_at=None).update(
             revoked_at=now
         ):

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from endpoints import schedule, signals, timeline
+from endpoints.holding import held
 from endpoints.models import Endpoint, ScheduleWindow
 from endpoints.schedule import InForce, Window
 from endpoints.steps import Reason
@@ -67,8 +68,7 @@ def wake(endpoint: Endpoint, actor: str = "", why: str = "") -> bool:
     now = timezone.now()
     if not actor and _just_knocked(endpoint, now):
         return False
-    with transaction.atomic():
-        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+    with held(endpoint) as row:
         if row.paused or row.deleting:
             return False
         woken = row.wanted_count == 0
@@ -97,8 +97,7 @@ def sleep(endpoint: Endpoint, actor: str) -> bool:
 
     False when none was wanted. Raises StaysAwake.
     """
-    with transaction.atomic():
-        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+    with held(endpoint) as row:
         if row.paused:
             msg = "It is paused and runs nothing. Resume it to let requests wake it."
             raise StaysAwake(msg)
@@ -133,8 +132,7 @@ def _why_awake(row: Endpoint, now: datetime) -> str:
 def keep_warm(endpoint: Endpoint, until: datetime | None, actor: str) -> None:
     """Run one replica at least until then (aware); None: no longer than usual."""
     now = timezone.now()
-    with transaction.atomic():
-        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+    with held(endpoint) as row:
         if row.warm_until == until:
             return
         row.warm_until = until
@@ -154,8 +152,7 @@ def set_schedule(
     endpoint: Endpoint, windows: Sequence[Window], zone: str, actor: str
 ) -> None:
     """Keep these windows in place of those it has. zone: IANA, "" for the console's."""
-    with transaction.atomic():
-        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+    with held(endpoint) as row:
         if zone == row.schedule_zone and sorted(windows) == sorted(windows_of(row)):
             return
         row.schedule_zone = zone
@@ -209,8 +206,7 @@ def minimum_of(endpoint: Endpoint, now: datetime) -> InForce:
 def enforce_minimum(endpoint: Endpoint, force: InForce) -> bool:
     """Write the minimum in force, if it is another. Replicas that no longer have to
     run stay until traffic has not needed them for the idle timeout."""
-    with transaction.atomic():
-        row = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+    with held(endpoint) as row:
         before = row.wanted_count
         if row.deleting or not _enforce(row, force):
             return False

@@ -40,8 +40,9 @@ class Met:
     waited: bool
 
 
-def meet(first, second):
-    """Do `first` in a transaction, and `second` before that transaction ends.
+def meet(first, second, then=None):
+    """Do `first` in a transaction, and `second` before that transaction ends; `then` in
+    the first one, once the second has ended or waits.
 
     On PostgreSQL only, which tells who waits for whom: no clock decides.
     """
@@ -62,6 +63,8 @@ def meet(first, second):
             one = first()
             other = pool.submit(run)
             waited = _waits(other, backend)
+            if then is not None:
+                then()
         return Met(one, other.result(), waited)
 
 

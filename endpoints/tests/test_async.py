@@ -4,13 +4,14 @@ import errno
 import io
 import uuid
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from endpoints import asynchronous
-from endpoints.models import AsyncRequest, AsyncState
+from endpoints.models import AsyncRequest, AsyncState, Endpoint
 from endpoints.reaching import BODY_MAX
 from endpoints.signals import async_changed
 from endpoints.tests.factories import AccessKeyFactory, EndpointFactory
@@ -101,6 +102,26 @@ def test_it_is_kept_and_the_worker_is_told(
 def test_any_method_is_taken(client, art, method):
     assert send(client, b"", method=method).status_code == 202
     assert AsyncRequest.objects.get().method == method
+
+
+def test_a_method_longer_than_any_usual_one_is_refused(client, art, folder):
+    answer = send(client, method="UNSUBSCRIBE")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "bad_method"
+    assert not AsyncRequest.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_endpoint_that_just_went_is_unknown(client, art, folder):
+    def goes(*_):
+        Endpoint.objects.all().delete()
+
+    # Once it was found, and before the request is written down.
+    with mock.patch.object(asynchronous, "check_room", goes):
+        answer = send(client)
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "unknown"
+    assert list(folder.iterdir()) == []
 
 
 def test_the_largest_body_is_taken_and_a_larger_one_is_not(client, art, folder):

@@ -68,6 +68,13 @@ _REFUSED: dict[type[asynchronous.Refused], Answer] = {
 _ODD_STATUS = Answer(
     "failed", 502, "Not answered", "The container answered with a status that is none."
 )
+_BAD_METHOD = Answer(
+    "bad_method",
+    400,
+    "This method cannot be kept",
+    f"Its name has more than {asynchronous.METHOD_MAX} letters. Send the request with"
+    " another one, or without X-OctoAI-Async.",
+)
 _UNKNOWN = Answer(
     "unknown",
     404,
@@ -107,6 +114,10 @@ def accept(request: HttpRequest, name: str) -> HttpResponse:
             _pieces(request),
             grant=request.headers["X-Alight-Grant"],
         )
+    except Endpoint.DoesNotExist:
+        return say(request, NOTHING, name)
+    except asynchronous.BadMethod:
+        return _said(_BAD_METHOD, name)
     except asynchronous.BadHeader as error:
         return _said(_bad_header(str(error)), name)
     except asynchronous.Refused as error:

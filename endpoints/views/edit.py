@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 
 from endpoints import services, timeline
 from endpoints.forms.edit import EditForm
 from endpoints.forms.endpoint import EndpointForm
+from endpoints.holding import held
 from endpoints.models import Endpoint
 from endpoints.views.endpoint_form import EndpointPage
 from endpoints.views.person import person
@@ -57,20 +58,17 @@ class Edit(EndpointPage):
 
     def form_valid(self, form: EndpointForm) -> HttpResponse:
         edit, me = cast(EditForm, form), person(self.request)
-        try:
-            with services.held(self.endpoint) as now:
-                if now.deleting:
-                    return self.too_late()
-                news = edit.meanwhile(now)
-                if news.taken or news.kept:
-                    words = news.words(timeline.last_hand(now), me.get_username())
-                    form = edit.taking(now, news.taken)
-                    return self.render_to_response(
-                        self.get_context_data(form=form, meanwhile=words)
-                    )
-                saved = services.change(now, me.get_username(), **edit.changes())
-        except Endpoint.DoesNotExist:
-            raise Http404 from None
+        with held(self.endpoint) as now:
+            if now.deleting:
+                return self.too_late()
+            news = edit.meanwhile(now)
+            if news.taken or news.kept:
+                words = news.words(timeline.last_hand(now), me.get_username())
+                form = edit.taking(now, news.taken)
+                return self.render_to_response(
+                    self.get_context_data(form=form, meanwhile=words)
+                )
+            saved = services.change(now, me.get_username(), **edit.changes())
         messages.success(self.request, _said(self.endpoint, saved))
         return redirect(saved)
 

@@ -24,7 +24,7 @@ from replicas.engine.base import (
 )
 from replicas.logs import store
 from replicas.metrics import fleet
-from replicas.models import Gpu, Replica
+from replicas.models import Gpu, Node, Replica
 from replicas.progress import duration
 from replicas.reconciler import failing, launch, words
 from replicas.reconciler.actions import (
@@ -79,8 +79,8 @@ def execute(action: Action, scene: Scene) -> Done:
         case Forget():
             store.forget(scene.endpoint.pk)
             with transaction.atomic():
-                # What is about to change it waits, and finds that it is gone.
-                hold(Endpoint.objects.filter(pk=scene.endpoint.pk))
+                # Who is about to change it, or to refer to it, finds that it is gone.
+                hold(Endpoint.objects.filter(pk=scene.endpoint.pk), going=True)
                 scene.endpoint.delete()
             return Done(changed=False, routes=True, forgotten=True)
         case Settle():
@@ -375,6 +375,8 @@ def _remove(replica: Replica, container: Observed | None) -> Done:
 
 def _finish(replica: Replica, _: Observed | None) -> Done:
     with transaction.atomic():
+        # Before the replica, as whoever books has them.
+        hold(Node.objects.all())
         if not services.move(replica, S.STOPPED):
             return NOTHING
         freed = services.free_hardware(replica)

@@ -7,13 +7,15 @@ one begin only then; endpoints/tests/test_at_once.py has both databases.
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from endpoints import passes, revisions, services, timeline, volumes
-from endpoints.models import Endpoint, Pass, Revision, Volume
+from endpoints import keys, passes, revisions, services, sharing, timeline, volumes
+from endpoints.holding import hold
+from endpoints.models import Endpoint, Pass, Revision, Scope, Volume
 from endpoints.steps import Reason
 from endpoints.tests.factories import (
     EndpointFactory,
@@ -24,7 +26,9 @@ from endpoints.tests.factories import (
 )
 from replicas import booking, pruning
 from replicas import services as moves
-from replicas.models import Gpu, Replica
+from replicas.models import Gpu, Node, Replica
+from replicas.reconciler import execute
+from replicas.reconciler.actions import Forget
 from replicas.states import ReplicaState as S
 from replicas.tests.factories import GpuFactory, ReplicaFactory
 from tests.together import meet
@@ -178,7 +182,97 @@ def test_who_asks_while_a_gpu_is_given_back_gets_it():
     assert met.second.gpus == (gpu,)
 
 
+# --- Nobody waits in a circle ----------------------------------------------------
+def test_who_tells_a_rollout_waits_before_it_has_the_revision(alice):
+    endpoint = EndpointFactory(owner=alice)
+    asked = revisions.wanted(endpoint)
+    rows = Revision.objects.filter(pk=asked.pk)
+    # As somebody does who goes back to it: the endpoint first, then its revision.
+    for tell in (
+        lambda: revisions.stop(asked, 1, "It did not become ready."),
+        lambda: revisions.settle(asked),
+    ):
+        met = meet(
+            lambda: hold(Endpoint.objects.filter(pk=endpoint.pk)),
+            tell,
+            then=lambda: rows.update(settled_at=None),
+        )
+        assert met.waited
+        assert met.second is True
+
+
+def test_who_revokes_a_link_of_an_endpoint_that_just_goes(alice):
+    endpoint = EndpointFactory(owner=alice)
+    until = timezone.now() + timedelta(hours=1)
+    link, _ = sharing.share(endpoint, alice, until)
+    met = meet(
+        lambda: hold(Endpoint.objects.filter(pk=endpoint.pk), going=True),
+        lambda: sharing.unshare(link, "alice"),
+        then=endpoint.delete,
+    )
+    assert met.waited
+    assert met.second is False
+
+
+def test_who_gives_hardware_back_waits_before_it_has_the_replica():
+    GpuFactory()
+    replica = waiting()
+    in_transaction(assign, replica.pk)
+    rows = Replica.objects.filter(pk=replica.pk)
+    rows.update(state=S.STOPPING)
+    met = meet(
+        lambda: hold(Node.objects.all()),
+        lambda: execute._finish(Replica.objects.get(pk=replica.pk), None),
+        then=lambda: rows.update(trouble=""),
+    )
+    assert met.waited
+    assert met.second.freed
+
+
 # --- The end of an endpoint ------------------------------------------------------
+def test_nobody_refers_to_an_endpoint_that_is_just_going(alice):
+    endpoint = EndpointFactory(owner=alice)
+    until = timezone.now() + timedelta(hours=1)
+    going = Endpoint.objects.get()
+    # Between its look at what refers to it, and its end.
+    going.delete = lambda: None
+    met = meet(
+        lambda: execute.execute(Forget(), SimpleNamespace(endpoint=going)),
+        lambda: Pass.objects.create(endpoint=endpoint, user=alice, expires_at=until),
+    )
+    assert met.waited
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda who, one, until: sharing.share(one, who, until),
+        lambda who, one, until: passes.issue(one, who, until),
+        lambda who, one, until: passes.hand_over(one, who, "browser", until),
+    ],
+    ids=["link", "pass", "ticket"],
+)
+def test_who_opens_an_endpoint_that_is_just_going_finds_it_gone(alice, make):
+    endpoint = EndpointFactory(owner=alice)
+    until = timezone.now() + timedelta(hours=1)
+    seen = Endpoint.objects.get()
+    met = meet(endpoint.delete, lambda: make(alice, seen, until))
+    assert met.waited
+    assert isinstance(met.second, Endpoint.DoesNotExist)
+
+
+def test_a_token_is_made_without_an_endpoint_that_is_just_going(alice):
+    goes, stays = EndpointFactory(owner=alice), EndpointFactory(owner=alice)
+    chosen = list(Endpoint.objects.all())
+    met = meet(
+        goes.delete,
+        lambda: keys.make_token(alice, "ci", scope=Scope.CALL_SOME, endpoints=chosen),
+    )
+    assert met.waited
+    key, _ = met.second
+    assert list(key.endpoints.all()) == [stays]
+
+
 def test_who_changes_an_endpoint_that_is_just_going_finds_it_gone(alice):
     endpoint = EndpointFactory(owner=alice)
     seen = Endpoint.objects.get()

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from endpoints import revisions, rules, services
+from endpoints.holding import held
 from replicas import services as replica_services
 from replicas.models import Replica
 from replicas.views.asking import Request, back, endpoint_of, whole
@@ -117,7 +118,7 @@ def port(request: Request, name: str) -> HttpResponse:
     if problem := rules.port_problem(number):
         return HttpResponse(problem, status=400, content_type="text/plain")
     assert number is not None  # noqa: S101 - for the types
-    with services.held(endpoint) as row:
+    with held(endpoint) as row:
         spec = replace(row.container, port=number).to_json()
         services.change(row, request.user.get_username(), spec=spec)
     messages.success(request, f"Using port {number}")
