@@ -12,6 +12,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from endpoints.ingress.base import IngressUnreachable
 from endpoints.ingress.runtime import Runtime
+from endpoints.valkey import asking_valkey
 
 OK = "ok"
 # Seconds. Whoever asks, asks again soon.
@@ -62,17 +63,11 @@ def _known() -> frozenset[tuple[str, str]]:
 
 
 def _valkey() -> str:
-    client = redis.Redis.from_url(
-        settings.ALIGHT_VALKEY_URL,
-        socket_timeout=_PATIENCE,
-        socket_connect_timeout=_PATIENCE,
-    )
     try:
-        client.ping()
+        with asking_valkey(_PATIENCE) as client:
+            client.ping()
     except redis.RedisError:
         return "Valkey does not answer."
-    finally:
-        client.close()
     return OK
 
 

@@ -1,5 +1,7 @@
 """Connections to Valkey: broker of news, progress and log tails; never of truth."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import redis
@@ -19,6 +21,21 @@ def valkey() -> redis.Redis:
         socket_timeout=_SILENCE,
         socket_connect_timeout=_CONNECT,
     )
+
+
+@contextmanager
+def asking_valkey(patience: float) -> Iterator[redis.Redis]:
+    """A client for a question whether it is there, which waits so many seconds and
+    shares nothing with the process's own."""
+    client = redis.Redis.from_url(
+        settings.ALIGHT_VALKEY_URL,
+        socket_timeout=patience,
+        socket_connect_timeout=patience,
+    )
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def async_valkey(*, silence: float | None = _SILENCE) -> redis.asyncio.Redis:

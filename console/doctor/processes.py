@@ -15,6 +15,7 @@ from console.doctor.finding import Finding, fine, note, wrong
 from endpoints import advice
 from endpoints.ingress.base import IngressUnreachable
 from endpoints.ingress.runtime import Runtime
+from endpoints.valkey import asking_valkey
 from launcher.down import SERVICES
 from launcher.services import is_healthy
 from replicas.models import Node
@@ -60,22 +61,16 @@ def _away(name: str) -> Finding:
 
 
 def _valkey() -> Finding | None:
-    client = redis.Redis.from_url(
-        settings.ALIGHT_VALKEY_URL,
-        socket_timeout=_SECONDS,
-        socket_connect_timeout=_SECONDS,
-    )
     try:
-        memory = client.info("memory")
-        waiting = int(client.llen("celery"))
+        with asking_valkey(_SECONDS) as client:
+            memory = client.info("memory")
+            waiting = int(client.llen("celery"))
     except redis.RedisError as error:
         return wrong(
             f"Valkey does not answer: {error}.",
             f"Its log: {advice.log('valkey')}. Nothing is lost with it: "
             f"{advice.restart()}",
         )
-    finally:
-        client.close()
     used, most = int(memory["used_memory"]), int(memory.get("maxmemory", 0))
     if most and used > 0.8 * most:
         return note(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import hashlib
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 
@@ -45,6 +47,12 @@ class Grant:
     until: int = NEVER
 
 
+def seal(grants: Iterable[Grant]) -> str:
+    """Tells one set of grants from another."""
+    rows = sorted(f"{one.digest} {one.until}" for one in grants)
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class Route:
     """Where an endpoint's host leads.
@@ -67,6 +75,11 @@ class Route:
     most_open: int = 0
     hold: int = 300
     reason: str = ""
+
+    @cached_property
+    def seal(self) -> str:
+        """That of its grants."""
+        return seal(self.grants)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def write_all(setup: Setup, routes: Sequence[Route]) -> None:
         tables, places = _remembered(setup)
         draft = Draft(tables)
         listed = {route.name for route in routes}
-        for name, slot in slots_of(tables[WAYS]).items():
+        for name, slot in dict(draft.slots).items():
             if name not in listed:
                 draft.forget(name, places.pop(slot, ()))
         for route in routes:

@@ -44,7 +44,6 @@ from endpoints.ingress.routes import (
     free_slot,
     is_word,
     rows_of,
-    seal,
     slots_of,
 )
 from endpoints.ingress.runtime import (
@@ -108,7 +107,7 @@ class HAProxyIngress:
         there is no room for, and a sentence for each endpoint that differs."""
         wanted = routes() if callable(routes) else routes
         draft = Draft(self._tables(hap))
-        known = slots_of(draft.tables[WAYS])
+        known = dict(draft.slots)
         listed = {route.name: route for route in wanted}
         places, _ = self._places(hap, sorted(set(known.values())))
         told = [stray_route(name) for name in sorted(known.keys() - listed.keys())]
@@ -213,7 +212,7 @@ class HAProxyIngress:
         wanted += [(REASONS, f"{route.name}{kind}") for kind in KINDS]
         tables = self._rows(hap, wanted)
         row = tables[WAYS].get(route.name)
-        if row and Way.read(row).grants == seal(route.grants):
+        if row and Way.read(row).grants == route.seal:
             # As they should be. Looking them up would be most of this change's time.
             tables[GRANTS] = rows_of(route)
         else:

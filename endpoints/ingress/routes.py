@@ -13,7 +13,6 @@ upstreams.map  slot/server → key of the upstream that has this place
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
@@ -22,7 +21,7 @@ from ipaddress import ip_address as _ip
 from typing import NamedTuple, Self
 
 from endpoints.ingress.answers import STATES, reasons
-from endpoints.ingress.base import Grant, IngressFull, Route, Upstream
+from endpoints.ingress.base import Grant, IngressFull, Route, Upstream, seal
 
 HOSTS, WAYS, STATES_MAP = "hosts.map", "ways.map", "states.map"
 GRANTS, UPSTREAMS = "grants.map", "upstreams.map"
@@ -72,12 +71,6 @@ class Way(NamedTuple):
 
 def access(*, public: bool) -> str:
     return "public" if public else "private"
-
-
-def seal(grants: Iterable[Grant]) -> str:
-    """Tells one set of grants from another."""
-    rows = sorted(f"{one.digest} {one.until}" for one in grants)
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
 
 
 def slots_of(ways: Mapping[str, str]) -> dict[str, str]:
@@ -130,6 +123,8 @@ def free_slot(taken: Container[str], slots: int) -> str:
 class Draft:
     """Commands in the order they must be run, and the tables as they will be then.
 
+    slots: which endpoint has which, by name.
+
     Each step leaves the ingress in a state that is safe to stop at: who may no longer
     pass is shut out first, and a host leads somewhere only when all else is in place.
     """
@@ -143,8 +138,8 @@ class Draft:
         # How it was, by name and by slot, so that a thousand routes stay quick.
         self._hosts = _grouped((n, host) for host, n in tables[HOSTS].items())
         self._grants = _grouped((t.partition("/")[2], t) for t in tables[GRANTS])
-        self._slots = slots_of(tables[WAYS])
-        self._claims = Counter(self._slots.values())
+        self.slots = slots_of(tables[WAYS])
+        self._claims = Counter(self.slots.values())
 
     def lead(self, route: Route, slot: str, places: Sequence[Place]) -> None:
         """Make route.host lead exactly there, through this slot."""
@@ -164,7 +159,7 @@ class Draft:
 
         Raises IngressFull.
         """
-        mine = self._slots.get(name)
+        mine = self.slots.get(name)
         if mine is not None:
             if self._claims[mine] == 1 and int(mine[1:]) < slots:
                 return mine
@@ -198,7 +193,7 @@ class Draft:
         self._drop(WAYS, name)
         for key in sorted(self._grants[name]):
             self._drop(GRANTS, key)
-        slot = self._slots.pop(name, None)
+        slot = self.slots.pop(name, None)
         if slot is not None:
             after = [self._retire(slot, place) for place in places]
             self._note(slot, places, after)
@@ -301,7 +296,7 @@ class Draft:
             self._drop(GRANTS, key)
         for key, until in sorted(wanted.items()):
             self._put(GRANTS, key, until)
-        self._change(route.name, grants=seal(route.grants))
+        self._change(route.name, grants=route.seal)
         state = route.state if route.state in STATES else "starting"
         self._explain(route.name, route.reason if state == "failed" else "")
         self._put(STATES_MAP, route.name, state)
@@ -321,10 +316,10 @@ class Draft:
             slot=slot,
             limit=str(route.most_open or _MOST_OPEN),
             access=access(public=route.public),
-            grants=seal(route.grants),
+            grants=route.seal,
         )
         self._put(WAYS, route.name, str(way))
-        self._slots[route.name] = slot
+        self.slots[route.name] = slot
         for host in sorted(self._hosts[route.name] - {route.host}):
             self._drop(HOSTS, host)
         self._put(HOSTS, route.host, route.name)

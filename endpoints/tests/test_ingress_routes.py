@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from endpoints.ingress.base import Grant, IngressFull, Upstream
+from endpoints.ingress.base import Grant, IngressFull, Upstream, seal
 from endpoints.ingress.routes import (
     GRANTS,
     HOSTS,
@@ -15,7 +15,6 @@ from endpoints.ingress.routes import (
     Way,
     empty_tables,
     free_slot,
-    seal,
 )
 from endpoints.tests.ingress_parts import private, public
 
