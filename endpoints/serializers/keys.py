@@ -6,10 +6,12 @@ from typing import Any
 
 from rest_framework import serializers
 
-from endpoints import vault
-from endpoints.serializers.fields import EmptyableField
+from endpoints import rules, vault
+from endpoints.serializers.fields import EmptyableField, text_rule
 
 KEYS_MAX = 200
+# Which of them there are is told by name: those may be long.
+_TEXT = text_rule(rules.VALUE_MAX)
 
 
 class KeysField(serializers.ListField):
@@ -31,6 +33,9 @@ class KeysField(serializers.ListField):
             )
         if len(data) > KEYS_MAX:
             raise serializers.ValidationError(f"Keep it to {KEYS_MAX} secrets.")
+        # What is no text no database can be asked for.
+        if problem := next(filter(None, map(_TEXT, data)), ""):
+            raise serializers.ValidationError(problem)
         return list(dict.fromkeys(data))
 
 
@@ -38,7 +43,7 @@ class SignInField(EmptyableField):
     """The key of a registry sign-in; null or "" for none."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(lambda text: "", **kwargs)
+        super().__init__(_TEXT, **kwargs)
 
 
 def check_keys(data: dict[str, Any], owner_id: int) -> None:

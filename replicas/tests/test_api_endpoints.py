@@ -1,5 +1,6 @@
 """REST: make, read, change, delete. Alice owns, Bob has his own, Charlie has none."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -243,6 +244,19 @@ def test_a_value_that_cannot_be(alice, field, value, sentence):
     assert sentence in {None, told[0]}
     assert answer.json()["error"]["message"] == told[0]
     assert not Endpoint.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("container_secrets", ["A", "a\ud800"]), ("registry_credential", "a\ud800")],
+)
+def test_a_name_that_is_no_text(alice, field, value):
+    EndpointFactory(owner=alice, name="art")
+    # As a program sends it; the framework's own client cannot.
+    answer = caller(alice).generic(
+        "PATCH", "/v1/endpoint/art", json.dumps({field: value}), "application/json"
+    )
+    assert refused(answer, field) == ["Leave out the characters that are not text."]
 
 
 def test_a_minimum_above_the_maximum(alice):
