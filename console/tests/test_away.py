@@ -192,9 +192,12 @@ def test_a_thread_that_ends_with_its_connection_costs_the_pool_none(settings):
     def forget():
         User.objects.exists()
 
+    User.objects.exists()
+    # Tests before this one may have left some idle.
+    before = connection.pool.get_stats()["pool_size"]
     for _ in range(settings.ALIGHT_DATABASE_CONNECTIONS + 3):
         thread = threading.Thread(target=forget)
         thread.start()
         thread.join()
         gc.collect()
-    assert connection.pool.get_stats()["pool_size"] <= 3
+    assert connection.pool.get_stats()["pool_size"] <= max(before, 3)
