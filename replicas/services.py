@@ -37,9 +37,13 @@ def tell(replica: Replica, reason: Reason, message: str = "", **data: Any) -> Ev
     level = "error" if words.kind == "fail" else "warn" if words.warning else "info"
     text = f"{title(reason, event.data)}. {message}".strip()
     owner = (replica.endpoint_id, replica.pk, replica.attempt)
-    # Files and Valkey may be slow, and only one transaction at a time may write.
-    line = partial(store.system, *owner, text, level=level)
-    transaction.on_commit(line, robust=True)
+
+    def write() -> None:
+        store.system(*owner, text, level=level)
+
+    # Files and Valkey may be slow, and only one transaction at a time may write. What
+    # fails here Django tells by its function's name, which a `partial` has not.
+    transaction.on_commit(write, robust=True)
     return event
 
 

@@ -6,8 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import OperationalError, transaction
 
+from endpoints.steps import Reason
 from endpoints.valkey import valkey
+from replicas import services
 from replicas.logs import files, state, store
 from replicas.logs.records import Attempt, Draft
 from replicas.logs.state import State, StateFile
@@ -141,6 +144,20 @@ def test_lines_of_ours(replica):
         ("system", "error", "Build failed."),
         ("system", "error", "step 3"),
     ]
+
+
+def test_one_that_cannot_be_kept_keeps_nothing_else_from_being_done(
+    replica, monkeypatch, django_capture_on_commit_callbacks
+):
+    def away(*_, **__):
+        raise OperationalError("terminating connection")
+
+    done = []
+    monkeypatch.setattr(store, "system", away)
+    with django_capture_on_commit_callbacks(execute=True):
+        services.tell(replica, Reason.STARTED)
+        transaction.on_commit(lambda: done.append("told"))
+    assert done == ["told"]
 
 
 def test_finished(replica):
