@@ -22,9 +22,12 @@ log = logging.getLogger(__name__)
 # The broker gives a task that waits for an hour to a second worker. The sweep finds
 # what is due much later; until then a look too early costs little.
 _FARTHEST_SECONDS = 600.0
+# What a database that is away, or busy, lets fail. `made_up_for` tells it, not Celery,
+# which would tell how it came there each time.
+_UNDONE = (OperationalError, InterfaceError)
 
 
-@shared_task
+@shared_task(throws=_UNDONE)
 def reconcile(endpoint_id: int) -> None:
     """Look at one endpoint now, and once more when its plan says so."""
     with made_up_for():
@@ -75,7 +78,7 @@ def prune() -> None:
             log.info("Pruned %s: %s (%s bytes)", done.kind, done.count, done.freed)
 
 
-@shared_task
+@shared_task(throws=_UNDONE)
 def sweep() -> None:
     """Look at everything; mend what a lost message missed."""
     _rhythm.beat()
@@ -103,8 +106,9 @@ def made_up_for() -> Iterator[None]:
     """
     try:
         yield
-    except (OperationalError, InterfaceError):
+    except _UNDONE:
         _rhythm.behind = True
+        log.exception("Something was left undone, which a sweep makes up for")
         raise
 
 

@@ -37,15 +37,24 @@ def refusing(error):
 
 
 @pytest.mark.parametrize("error", [OperationalError("away"), InterfaceError("closed")])
-def test_a_look_that_failed_is_followed_by_a_sweep(sweeps, monkeypatch, error):
+def test_a_look_that_failed_is_followed_by_a_sweep(sweeps, monkeypatch, caplog, error):
     tasks.sweep_if_late()
     assert sweeps == []
     monkeypatch.setattr(tasks.loop, "reconcile", refusing(error))
     with pytest.raises(type(error)):
         tasks.reconcile(7)
+    assert "Something was left undone, which a sweep makes up for" in caplog.messages
     tasks.sweep_if_late()
     tasks.sweep_if_late()
     assert sweeps == ["swept"]
+
+
+def test_celery_does_not_tell_it_once_more(sweeps, monkeypatch, caplog):
+    monkeypatch.setattr(tasks.loop, "reconcile", refusing(OperationalError("away")))
+    done = tasks.reconcile.apply((7,))
+    assert isinstance(done.result, OperationalError)
+    told = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.name for record in told] == ["replicas.tasks"]
 
 
 def test_what_is_wrong_with_a_row_is_not_tried_again_and_again(sweeps, monkeypatch):
