@@ -23,7 +23,7 @@ from docker import APIClient
 from replicas.tests.engine_fixtures import tiny
 from tests.api import Api
 from tests.console import Console, new_console, remove_console
-from tests.counting import Flood, kill
+from tests.counting import Flood
 
 
 def measure(console: Console, image: str, asked: argparse.Namespace) -> dict[str, int]:
@@ -41,8 +41,8 @@ def measure(console: Console, image: str, asked: argparse.Namespace) -> dict[str
         began = time.monotonic()
         for part in range(1, asked.restarts + 1):
             flood.wait_for(part * flood.lines // (asked.restarts + 1), 600)
-            kill(console, "worker")
-            kill(console, "web")
+            console.kill("worker")
+            console.kill("web")
         flood.wait_for(flood.lines, 600)
         seconds = time.monotonic() - began
         return {**flood.faults(), "lines_per_second": round(flood.lines / seconds)}

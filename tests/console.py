@@ -3,24 +3,33 @@
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from launcher import isolation
+from launcher import isolation, processes
 from launcher.config import ROOT, Config, read_config
 from launcher.ports import free_port
-from launcher.replicas import remove_replicas
+from launcher.replicas import installation, remove_replicas
+from launcher.services import all_services
 from tests import postgres
 from tests.environment import OUTSIDE
 
 
 @dataclass
 class Console:
-    """A running installation. `env` reaches it from `manage.py` as well."""
+    """A running installation. `env` reaches it from `manage.py` as well.
+
+    What a test asks of a console is here, so that the stack of docker-compose.yml
+    (tests/compose/stack.py) can be put in its place.
+    """
 
     url: str
     port: int
@@ -37,6 +46,16 @@ class Console:
     @property
     def config(self) -> Config:
         return read_config(self.env)
+
+    @property
+    def installation(self) -> str:
+        """What all that it makes in the engine is marked with."""
+        return installation(self.config)
+
+    @property
+    def kept_logs(self) -> Path:
+        """The folder of every attempt's whole log."""
+        return self.home / "replica-logs"
 
     def endpoint_url(self, name: str) -> str:
         """Where an endpoint of this console is."""
@@ -74,10 +93,61 @@ class Console:
         assert done.returncode == 0, f"{done.stdout}\n{self.logs()}"
         return done.stdout
 
+    def up(self) -> None:
+        """Returns when the console answers."""
+        self.launch("up", "DETACH=1")
+
+    def down(self) -> None:
+        """All of it ends but replicas and what is kept."""
+        self.launch("down")
+
+    def kill(self, name: str) -> None:
+        """kill -9 one of its processes; returns when another runs in its place.
+
+        One that just died is left alone.
+        """
+        found = processes.read(self.config.pids, name)
+        assert found, f"{name} was never started"
+        with suppress(ProcessLookupError):
+            os.kill(found.pid, signal.SIGKILL)
+        until(lambda: processes.read(self.config.pids, name) != found)
+
+    def wait_for(self, name: str) -> None:
+        """Until that process does its work."""
+        (service,) = [s for s in all_services(self.config) if s.name == name]
+        until(lambda: service.ready is None or service.ready())
+
+    def empty_valkey(self) -> None:
+        """It dies, and all it knew is gone."""
+        shutil.rmtree(self.home / "valkey")
+        (self.home / "valkey").mkdir(mode=0o700)
+        self.kill("valkey")
+
     def logs(self) -> str:
         """The end of every log, for a failure's message."""
         logs = sorted((self.home / "logs").glob("*.log"))
         return "\n".join(f"== {log.name}\n{log.read_text()[-1500:]}" for log in logs)
+
+
+@contextmanager
+def running_console(**settings: str) -> Iterator[Console]:
+    """A new one as `make up` leaves it; gone afterwards with all it made.
+
+    settings: as of `new_console`.
+    """
+    made = new_console(**settings)
+    try:
+        made.up()
+        yield made
+    finally:
+        remove_console(made)
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
 
 
 def new_console(**settings: str) -> Console:

@@ -1,13 +1,8 @@
 """Containers that count, and whether all they wrote was kept: once, and in order."""
 
-import os
 import re
-import signal
 import time
-from contextlib import suppress
 from itertools import pairwise
-
-from launcher import processes
 
 PORT = 8080
 # "17 1763839123123456789 oi- line 4": a record of replicas/logs/records.py.
@@ -21,18 +16,6 @@ def script(lines, each):
         f" busybox seq $((i + 1)) $((i + {each})) | busybox sed 's/^/line /';"
         f" i=$((i + {each})); sleep 0.1; done; sleep 100000"
     )
-
-
-def kill(console, name):
-    """kill -9 one of the console's processes; returns when another runs in its place.
-
-    One that just died is left alone.
-    """
-    found = processes.read(console.config.pids, name)
-    with suppress(ProcessLookupError):
-        os.kill(found.pid, signal.SIGKILL)
-    while processes.read(console.config.pids, name) == found:
-        time.sleep(0.02)
 
 
 class Flood:
@@ -92,7 +75,7 @@ class Flood:
         return told
 
     def _all(self):
-        return (self._console.home / "replica-logs").glob("*/*.log")
+        return self._console.kept_logs.glob("*/*.log")
 
     def _logs(self):
         return sorted(set(self._all()) - self._known)

@@ -9,7 +9,8 @@ from launcher.config import ROOT
 from launcher.engine import Answer, ping
 from launcher.services import answers_ping, valkey_options, valkey_server
 from tests import postgres
-from tests.console import new_console, remove_console
+from tests.compose.stack import running_stack
+from tests.console import running_console
 from tests.environment import HOME
 
 
@@ -78,14 +79,28 @@ def bob(people):
 
 
 @pytest.fixture(scope="session")
-def console(docker_engine):
+def console(request, docker_engine):
     """A console started by `make up DETACH=1`, on a free port, in a home of its own.
 
-    Gone after the run with all it made. It has its own database file.
+    Gone after the run with all it made. It has its own database file. With --on-compose
+    it is the stack of docker-compose.yml.
     """
-    made = new_console()
-    try:
-        made.launch("up", "DETACH=1")
+    stack = request.config.getoption("on_compose")
+    with running_stack(docker_engine) if stack else running_console() as made:
         yield made
-    finally:
-        remove_console(made)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--on-compose",
+        action="store_true",
+        help="only tests of a usual console, on the stack of docker-compose.yml",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """A test that starts a console of another kind has another name for it."""
+    if config.getoption("on_compose"):
+        others = [item for item in items if "console" not in item.fixturenames]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if "console" in item.fixturenames]

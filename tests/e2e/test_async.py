@@ -8,7 +8,7 @@ import requests
 
 from endpoints.reaching import BODY_MAX
 from tests.api import Api
-from tests.console import new_console, remove_console
+from tests.console import running_console
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.haproxy]
 
@@ -19,12 +19,8 @@ BODY = json.dumps({"prompt": "x" * 5_000_000}).encode()
 @pytest.fixture(scope="module")
 def home(docker_engine):
     """A console that this file may stop and start."""
-    made = new_console()
-    try:
-        made.launch("up", "DETACH=1")
+    with running_console() as made:
         yield made
-    finally:
-        remove_console(made)
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +126,8 @@ def test_it_survives_a_restart_of_everything(api, home, url):
     running = taken(api, f"{url}/stream?lines=200&pause=0.05", method="GET")
     until(api, running, "running")
     waiting = taken(api, f"{url}/infer", data=b"kept")
-    home.launch("down")
-    home.launch("up", "DETACH=1")
+    home.down()
+    home.up()
     told = until(api, running, "completed")
     lines = response(api, told).text.splitlines()
     assert (len(lines), lines[-1]) == (201, "end")

@@ -1,12 +1,9 @@
 """A GPU that goes away while it is used, on a real engine: found, told, replaced."""
 
 import json
-import os
-import signal
 
 import pytest
 
-from launcher import processes
 from replicas.tests.engine_fixtures.nvidia import Driver
 from tests.api import Api
 from tests.console import new_console, remove_console
@@ -32,7 +29,7 @@ def driver(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def console(own_engine, driver):
+def house(own_engine, driver):
     """A console that finds its GPUs by itself, on an engine of its own."""
     own_engine.look_in(driver.bin)
     own_engine.start("--live-restore")
@@ -55,19 +52,18 @@ def has(driver, *uuids):
     driver.has(**{uuid.replace("-", "_"): "NVIDIA A10" for uuid in uuids})
 
 
-def look_again(console):
+def look_again(house):
     """A worker that starts looks at once; the old one would within a minute."""
-    found = processes.running(console.config.pids, "worker")
-    os.kill(found.pid, signal.SIGKILL)
+    house.kill("worker")
 
 
-def gpus(console):
+def gpus(house):
     """{uuid: (present, number of the replica that holds it)}"""
     query = (
         "select g.uuid, g.present, r.number from replicas_gpu g"
         " left join replicas_replica r on r.id = g.replica_id"
     )
-    found = rows(console, query)
+    found = rows(house, query)
     return {uuid: (bool(present), number) for uuid, present, number in found}
 
 
@@ -87,9 +83,9 @@ def last_id(api, name):
 
 
 def test_a_lost_gpu_is_told_its_replica_replaced_and_never_booked_again(
-    console, own_engine, driver
+    house, own_engine, driver
 ):
-    api = Api(console)
+    api = Api(house)
     api.create("art", IMAGE, 8080, instance_type="a10x1", **SERVER)
     api.wait_for("art", "ReplicaRunning")
     ((old, [lost]),) = given(own_engine, "art").items()
@@ -98,7 +94,7 @@ def test_a_lost_gpu_is_told_its_replica_replaced_and_never_booked_again(
     seen = last_id(api, "art")
 
     has(driver, left)
-    look_again(console)
+    look_again(house)
     told = json.loads(api.wait_for("art", "GpuLost", after=seen))
     assert "stopped reporting" in told["event"]["details"]
     api.wait_for("art", "ReplicaRunning", after=seen)
@@ -106,7 +102,7 @@ def test_a_lost_gpu_is_told_its_replica_replaced_and_never_booked_again(
     containers = given(own_engine, "art")
     assert list(containers.values()) == [[left]]
     assert old not in containers
-    assert gpus(console) == {lost: (False, None), left: (True, 2)}
+    assert gpus(house) == {lost: (False, None), left: (True, 2)}
 
     # With one GPU left, the next one waits, whatever the database knew once.
     api.create("chat", IMAGE, 8080, instance_type="a10x1", **SERVER)
@@ -114,6 +110,6 @@ def test_a_lost_gpu_is_told_its_replica_replaced_and_never_booked_again(
     assert "HardwareAssigned" not in api.events("chat")
 
     has(driver, lost, left)
-    look_again(console)
+    look_again(house)
     api.wait_for("chat", "ReplicaRunning")
     assert given(own_engine, "chat").popitem()[1] == [lost]

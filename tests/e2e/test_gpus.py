@@ -5,8 +5,6 @@ The engine gives GPUs as it does with NVIDIA's toolkit, only that there is no de
 """
 
 import json
-import os
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +14,6 @@ import pytest
 from docker.errors import DockerException
 from requests import RequestException
 
-from launcher import processes
 from replicas.engine import names
 from tests.api import Api
 from tests.console import new_console, remove_console
@@ -226,11 +223,6 @@ def clone(api, name):
     api.create(name, IMAGE, 8080, instance_type="a10x1", **SERVER)
 
 
-def kill(console, name):
-    """kill -9; the supervisor starts it again."""
-    os.kill(processes.running(console.config.pids, name).pid, signal.SIGKILL)
-
-
 def breaks(console, engine):
     """What is done when so many were served."""
 
@@ -243,12 +235,12 @@ def breaks(console, engine):
         engine.start("--live-restore")
 
     return {
-        4: lambda: kill(console, "worker"),
+        4: lambda: console.kill("worker"),
         11: restart,
-        19: lambda: kill(console, "valkey"),
-        26: lambda: kill(console, "worker"),
+        19: lambda: console.kill("valkey"),
+        26: lambda: console.kill("worker"),
         34: crash,
-        41: lambda: kill(console, "beat"),
+        41: lambda: console.kill("beat"),
     }
 
 

@@ -1,15 +1,12 @@
 """What the API and Prometheus tell is what happened: real HAProxy, Docker, worker."""
 
 import contextlib
-import os
-import signal
 import time
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from launcher import processes
 from tests.api import Api
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
@@ -132,7 +129,7 @@ def test_a_worker_that_dies_loses_no_request(api, url, console):
     with requests.Session() as client:
         for _ in range(GOOD):
             assert client.get(url, timeout=30).status_code == 200
-    os.kill(processes.running(console.config.pids, "worker").pid, signal.SIGKILL)
+    console.kill("worker")
     with requests.Session() as client:
         for _ in range(GOOD):
             assert client.get(url, timeout=30).status_code == 200

@@ -7,7 +7,6 @@ are open meanwhile.
 import os
 import signal
 import threading
-import time
 from contextlib import contextmanager
 from socket import create_connection
 
@@ -16,21 +15,16 @@ import requests
 from websockets.sync.client import connect
 
 from launcher import processes
-from launcher.services import all_services
 from tests.api import Api
-from tests.console import new_console, remove_console
+from tests.console import running_console, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.haproxy]
 
 
 @pytest.fixture(scope="module")
 def restarted(docker_engine):
-    made = new_console()
-    try:
-        made.launch("up", "DETACH=1")
+    with running_console() as made:
         yield made
-    finally:
-        remove_console(made)
 
 
 @pytest.fixture(scope="module")
@@ -83,26 +77,6 @@ def stream(console, art):
     assert lines == list(range(1, len(lines) + 1))
 
 
-def kill(console, name):
-    """kill -9; returns when another one runs in its place and answers."""
-    found = processes.running(console.config.pids, name)
-    os.kill(found.pid, signal.SIGKILL)
-    (service,) = [s for s in all_services(console.config) if s.name == name]
-
-    def again():
-        now = processes.running(console.config.pids, name)
-        return now and now.pid != found.pid and (not service.ready or service.ready())
-
-    until(again)
-
-
-def until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
-
-
 def pids(console):
     names = [path.stem for path in console.config.pids.glob("*.json")]
     found = {name: processes.running(console.config.pids, name) for name in names}
@@ -112,7 +86,8 @@ def pids(console):
 def test_each_process_is_killed_and_open_connections_stay(restarted, art, socket):
     with stream(restarted, art):
         for name in ("web", "worker", "valkey", "beat"):
-            kill(restarted, name)
+            restarted.kill(name)
+            restarted.wait_for(name)
             assert socket(name) == name
             url = f"http://127.0.0.1:{restarted.port}/"
             assert requests.get(url, headers={"Host": art}, timeout=60).ok

@@ -1,6 +1,5 @@
 """A page that is open through every restart ends up right, without a reload."""
 
-import shutil
 import time
 
 import pytest
@@ -8,12 +7,11 @@ import requests
 from docker import from_env
 from playwright.sync_api import expect
 
-from launcher.replicas import LABEL, installation
+from launcher.replicas import LABEL
 from tests import counting
 from tests.api import Api
 from tests.browser import open_signed_in
-from tests.console import new_console, remove_console
-from tests.counting import kill
+from tests.console import running_console
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
@@ -44,12 +42,8 @@ LINES = """() => [...document.querySelectorAll(".log .ln")].flatMap((row) => {
 
 @pytest.fixture(scope="module")
 def house(docker_engine):
-    made = new_console()
-    try:
-        made.launch("up", "DETACH=1")
+    with running_console() as made:
         yield made
-    finally:
-        remove_console(made)
 
 
 @pytest.fixture(scope="module")
@@ -68,30 +62,24 @@ def endpoint(api, tiny_image):
     api.delete(NAME)
 
 
-def empty_valkey(console):
-    shutil.rmtree(console.home / "valkey")
-    (console.home / "valkey").mkdir(mode=0o700)
-    kill(console, "valkey")
-
-
 def everything(console):
     """Down and up, and while nobody looks its container is killed by hand."""
-    console.launch("down")
+    label = f"{LABEL}={console.installation}"
+    console.down()
     # With the client of the tests: the console's parts are all gone.
     client = from_env()
-    label = f"{LABEL}={installation(console.config)}"
     (container,) = client.containers.list(filters={"label": label})
     container.kill()
     client.close()
-    console.launch("up", "DETACH=1")
+    console.up()
 
 
 FAULTS = {
-    "web": lambda console: kill(console, "web"),
-    "valkey": lambda console: kill(console, "valkey"),
-    "valkey, emptied": empty_valkey,
-    "haproxy": lambda console: kill(console, "haproxy"),
-    "worker": lambda console: kill(console, "worker"),
+    "web": lambda console: console.kill("web"),
+    "valkey": lambda console: console.kill("valkey"),
+    "valkey, emptied": lambda console: console.empty_valkey(),
+    "haproxy": lambda console: console.kill("haproxy"),
+    "worker": lambda console: console.kill("worker"),
     "everything": everything,
 }
 
@@ -174,8 +162,8 @@ def test_no_line_is_lost_while_worker_and_web_are_restarted(house, api, tiny_ima
     with flood:
         for part in (1, 2, 3):
             flood.wait_for(part * lines * containers // 4, 60)
-            kill(house, "worker")
-            kill(house, "web")
+            house.kill("worker")
+            house.kill("web")
         flood.wait_for(lines * containers, 120)
         assert flood.faults() == {
             "lines": lines * containers,

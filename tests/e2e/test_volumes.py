@@ -13,6 +13,7 @@ import requests
 from docker import from_env
 from playwright.sync_api import expect
 
+from launcher.replicas import LABEL
 from replicas.tests.engine_fixtures import tiny
 from tests.api import Api
 from tests.axe import violations
@@ -44,11 +45,10 @@ def other_image(docker_engine):
 @pytest.fixture
 def engine_volumes(console):
     """Names of the volumes that this console has in the engine now."""
-    installation = (console.home / "installation").read_text()[:12]
+    label = {"label": f"{LABEL}={console.installation}"}
     client = from_env()
 
     def names():
-        label = {"label": f"alight.installation={installation}"}
         return {volume.name for volume in client.volumes.list(filters=label)}
 
     yield names
