@@ -154,8 +154,15 @@ async def test_starting_what_is_gone_is_refused(bench):
         bench.engine.start(container_id)
 
 
+async def speaking(bench) -> str:
+    """A container whose program runs: what it is told before, nobody may hear."""
+    container_id = bench.run("says")
+    await first(bench.streams.logs(container_id, since=0))
+    return container_id
+
+
 async def test_stop_ends_it(bench):
-    container_id = bench.run()
+    container_id = await speaking(bench)
     bench.engine.stop(container_id, grace=20)
     seen = bench.look(container_id)
     assert (seen.running, seen.created, seen.address) == (False, False, "")
@@ -172,7 +179,7 @@ async def test_stop_kills_what_does_not_listen(bench):
 
 async def test_terminate_asks_and_returns(bench):
     events = bench.streams.events(bench.labels)
-    container_id = bench.run()
+    container_id = await speaking(bench)
     bench.engine.terminate(container_id)
     await next_event(events, "die", container_id)
     await events.aclose()
