@@ -17,7 +17,7 @@ from tests.api import Api
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.haproxy]
 
 IDLE = 2
-FIRST_LINE = "/stream?lines=400&pause=0.05"
+FIRST_LINE = "/stream?lines=4000&pause=0.05"
 
 
 @pytest.fixture(scope="module")
@@ -162,9 +162,14 @@ def test_requests_that_meet_a_stop_are_answered(sleeper):
     with ThreadPoolExecutor(8) as clients:
         for _ in range(4):
             one.wait("ScaledToZero")
+            woken = one.count("Woken")
             # From now on it drains, is asked to end, and ends.
             answers = list(clients.map(lambda _: one.ask(), range(24)))
             assert {answer.status_code for answer in answers} == {200}
+            if one.count("Woken") == woken:
+                # All had their answer before it began to leave.
+                one.wait("ReplicaStopped")
+                assert one.ask().status_code == 200
 
 
 def test_what_is_still_open_when_it_is_called_back_goes_on(sleeper, api, console):
