@@ -175,4 +175,6 @@ def _one_moment() -> Iterator[None]:
                 cursor.execute(
                     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
                 )
+                # It is idle while the other database works, and keeps nobody waiting.
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         yield

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+from django.db import connection
+
 from console.databases import postgres
 from console.doctor import postgres as doctor
+from console.moving import ways
 from launcher.database import read_url
 
 
@@ -22,3 +26,17 @@ def test_a_word_that_libpq_does_not_know_is_named():
     assert not answers
     assert "sslmod" in found.text
     assert "secret" not in found.text
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgres
+def test_what_is_read_stands_still_for_as_long_as_that_takes(monkeypatch):
+    monkeypatch.setattr(ways, "_SOURCE", "default")
+    with ways._one_moment(), connection.cursor() as cursor:
+        for name, value in (
+            ("idle_in_transaction_session_timeout", "0"),
+            ("transaction_isolation", "repeatable read"),
+            ("transaction_read_only", "on"),
+        ):
+            cursor.execute("select current_setting(%s)", [name])
+            assert cursor.fetchone() == (value,), name

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.test import APIRequestFactory
@@ -124,6 +125,28 @@ def test_the_ingress_hears_of_it_when_it_is_sure(
     with django_capture_on_commit_callbacks(execute=True):
         revoke(key)
     assert rung == [mine.pk] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_goes_after_it_was_written_spoils_nothing(alice, monkeypatch):
+    art, heard = EndpointFactory(owner=alice), []
+
+    class Ingress:
+        def admit(self, *_):
+            raise OperationalError
+
+    def hear(endpoint_id, **_):
+        heard.append(endpoint_id)
+
+    monkeypatch.setattr("endpoints.gate.get_ingress", Ingress)
+    signals.spec_changed.connect(hear)
+    try:
+        key, _ = make_token(alice, "ci")
+    finally:
+        signals.spec_changed.disconnect(hear)
+    # Whoever looks later hears of it.
+    assert heard == [art.pk]
+    assert AccessKey.objects.get() == key
 
 
 def test_the_command_prints_only_the_token(capsys, people):

@@ -11,9 +11,9 @@ from endpoints import services as wishes
 from endpoints.models import Event
 from endpoints.tests.factories import MediumTierFactory
 from replicas import discovery, tasks
-from replicas.engine.base import FoundGpu, GpuLost
+from replicas.engine.base import FoundGpu, GpuLost, NodeInfo
 from replicas.logs import store
-from replicas.models import Gpu, Replica
+from replicas.models import Gpu, Node, Replica
 from replicas.reconciler import loop
 from replicas.runner.finding import GpuFinder
 from replicas.states import ReplicaState as S
@@ -50,6 +50,12 @@ def ended(endpoint, number=1):
     """The logs of that replica were read to their end, so its container may go."""
     (replica,) = Replica.objects.filter(endpoint=endpoint, number=number)
     store.mark_finished(endpoint.pk, replica.pk, replica.attempt)
+
+
+def test_an_engine_may_call_itself_what_it_likes(house):
+    house.world.node = NodeInfo("node-1", 8, 1024, "27.5.1 " + "of the lab" * 10)
+    assert discovery.refresh(house.engine).engine_version.startswith("27.5.1 of the")
+    assert len(Node.objects.get().engine_version) == 40
 
 
 def holders():
