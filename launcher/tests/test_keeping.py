@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import stat
+import subprocess
 import tarfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -310,6 +311,27 @@ def test_a_copy_goes_into_no_file_that_somebody_laid_out(tmp_path, home):
     (tmp_path / ".b.tar.sqlite3").symlink_to(theirs)
     backup(filled(home), str(tmp_path / "b.tar"))
     assert theirs.read_bytes() == b""
+
+
+def test_nor_does_that_of_docker_compose(tmp_path):
+    # Whatever the stack says goes where the script puts it.
+    docker = tmp_path / "bin/docker"
+    docker.parent.mkdir()
+    docker.write_text("#!/bin/sh\necho kept\n")
+    docker.chmod(0o755)
+    theirs = tmp_path / "theirs"
+    theirs.touch(mode=0o644)
+    (tmp_path / "b.tar.part").symlink_to(theirs)
+    path = f"{docker.parent}:{os.environ['PATH']}"
+    subprocess.run(
+        [ROOT / "compose/backup", tmp_path / "b.tar"],
+        env={**os.environ, "PATH": path},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    assert theirs.read_text() == ""
+    assert (tmp_path / "b.tar").read_text() == "kept\n"
+    assert stat.S_IMODE((tmp_path / "b.tar").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("size", [10, 3_000_000])
