@@ -9,12 +9,12 @@ PORT = 8080
 _RECORD = re.compile(rb"(\d+) \d+ o\S\S line (\d+)$")
 
 
-def script(lines, each):
-    """Serves at once, and writes `each` numbered lines every tenth of a second."""
+def script(lines, each, pause=0.1):
+    """Serves at once, and writes `each` numbered lines every `pause` seconds."""
     return (
         f"httpd -p {PORT} -h /www; i=0; while [ $i -lt {lines} ]; do"
         f" busybox seq $((i + 1)) $((i + {each})) | busybox sed 's/^/line /';"
-        f" i=$((i + {each})); sleep 0.1; done; sleep 100000"
+        f" i=$((i + {each})); sleep {pause}; done; sleep 100000"
     )
 
 

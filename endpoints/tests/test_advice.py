@@ -60,6 +60,7 @@ def test_docker_compose_keeps_it(settings):
     named = re.findall(r"docker compose (?:logs|restart|exec) (\w+)", said)
     assert {*named, *advice.stop().split()[3:]} <= stack["services"].keys()
     assert advice.log("haproxy") == "docker compose logs ingress"
+    assert (real.BASE_DIR / advice.renew()).is_file()
 
 
 def test_pages_say_the_words_of_the_place(settings):

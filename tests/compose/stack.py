@@ -91,6 +91,25 @@ class Stack(Console):
         """A command in the container of that service."""
         return self.compose("exec", "-T", service, *words)
 
+    def script(self, name: str, *words: str, **more: str) -> str:
+        """compose/NAME as a person runs it; what it wrote. more: variables."""
+        env = {
+            **self.env,
+            "COMPOSE_PROJECT_NAME": self.project,
+            "COMPOSE_ENV_FILES": self.env["ALIGHT_ENV_FILE"],
+            **more,
+        }
+        done = subprocess.run(
+            [ROOT / "compose" / name, *words],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{self.logs()}"
+        return done.stdout
+
     def manage(self, *words: str) -> str:
         return self.run("worker", "python", "manage.py", *words)
 
@@ -199,6 +218,8 @@ def new_stack() -> Stack:
         "ALIGHT_SECRETS": str(home / "secrets"),
         "ALIGHT_PORT": str(port),
         "ALIGHT_IMAGE": IMAGE,
+        # So that a test has time to do something before open connections are cut.
+        "ALIGHT_STOP_SECONDS": "20",
     }
     subprocess.run([ROOT / "compose" / "setup"], check=True, env=env)
     return Stack(

@@ -1,12 +1,10 @@
 """The stack is kept in one file while it runs, and comes back, in one command each."""
 
-import subprocess
 import uuid
 
 import pytest
 import requests
 
-from launcher.config import ROOT
 from tests.api import Api
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.haproxy]
@@ -25,25 +23,6 @@ def read(console, name, path):
     return requests.get(url, headers=host, timeout=60).text.strip()
 
 
-def script(console, name, *words):
-    """compose/NAME; what it wrote, as a person sees it."""
-    env = {
-        **console.env,
-        "COMPOSE_PROJECT_NAME": console.project,
-        "COMPOSE_ENV_FILES": console.env["ALIGHT_ENV_FILE"],
-    }
-    done = subprocess.run(
-        [ROOT / "compose" / name, *words],
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{console.logs()}"
-    return done.stdout
-
-
 def test_it_is_kept_and_comes_back_in_one_command_each(console, tiny_image, tmp_path):
     api, name, path = Api(console), f"kept-{uuid.uuid4().hex[:8]}", tmp_path / "b.tar"
     api.create(
@@ -58,12 +37,12 @@ def test_it_is_kept_and_comes_back_in_one_command_each(console, tiny_image, tmp_
         api.wait_for(name, "ReplicaRunning")
         start, first = read(console, name, "start"), read(console, name, "first")
         told = api.events(name)
-        script(console, "backup", str(path), "--volumes")
+        console.script("backup", str(path), "--volumes")
         assert path.stat().st_mode & 0o077 == 0
 
         changed = api.call("PATCH", f"endpoint/{name}", json={"description": "later"})
         assert changed.ok, changed.text
-        said = script(console, "restore", str(path), "--replace")
+        said = console.script("restore", str(path), "--replace")
         assert "What the database held before: schema before_" in said
         again = api.call("GET", f"endpoint/{name}").json()
         assert again["description"] == ""

@@ -2,6 +2,9 @@
 
 import json
 import subprocess
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -9,11 +12,14 @@ from playwright.sync_api import expect
 
 from endpoints.steps import Reason
 from launcher.replicas import LABEL
+from launcher.services import listens
 from replicas.engine.names import ENDPOINT
 from tests.api import Api
 from tests.browser import open_signed_in
 from tests.compose.stack import IMAGE, SERVICES
+from tests.compose.talking import Talk
 from tests.counting import PORT, script
+from tests.e2e.test_async import response, taken, until
 from tests.e2e.test_restarts import LINES, by_start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.haproxy]
@@ -47,6 +53,15 @@ def endpoint(api, tiny_image):
     yield make
     for name in made:
         api.delete(name)
+
+
+@pytest.fixture(scope="module")
+def told(api, console, told_images):
+    """The URL of an endpoint of the told server that is ready."""
+    api.create("told", told_images[0], PORT, visibility="public")
+    api.wait_for("told", Reason.RUNNING)
+    yield console.endpoint_url("told")
+    api.delete("told")
 
 
 def docker(*words):
@@ -170,9 +185,11 @@ def test_readyz_names_what_is_away_and_what_comes_back_is_used(console):
     assert ready() == (200, set())
 
 
-def test_down_and_up_in_the_middle_of_everything(context, console, api, endpoint):
-    """A page is open, an endpoint is being made, another moves to a new container."""
-    steady = endpoint("steady", script(10**6, 1))
+def test_down_and_up_in_the_middle_of_everything(context, console, api, endpoint, told):
+    """A page, a socket and a stream of an endpoint are open, an endpoint is being made,
+    another moves to a new container, and two requests are to be answered later."""
+    # A page that was away gets the newest 500 lines: fewer than that are written.
+    steady = endpoint("steady", script(10**6, 1, pause=0.5))
     moving = endpoint("moving", LATE)
     api.wait_for(steady, Reason.RUNNING)
     before = json.loads(api.wait_for(moving, Reason.RUNNING))["id"]
@@ -182,7 +199,7 @@ def test_down_and_up_in_the_middle_of_everything(context, console, api, endpoint
     page.get_by_text("line 1", exact=True).first.wait_for(state="attached")
     page.evaluate("window.stayed = true")
 
-    (ran,) = containers(console, steady)
+    ran = containers(console, steady) + containers(console, "told")
     (old,) = containers(console, moving)
     change = {"env_overrides": {"WAIT": WAIT}}
     assert api.call("PATCH", f"endpoint/{moving}", json=change).status_code == 200
@@ -190,8 +207,20 @@ def test_down_and_up_in_the_middle_of_everything(context, console, api, endpoint
     api.wait_for(made, Reason.STARTED)
     api.wait_for(moving, Reason.STARTED, after=before)
     seen = page.evaluate(f"({LINES})().length")
-    console.down()
-    console.up()
+    with Talk(console, "told", "down") as talk:
+        waits = taken(api, console.endpoint_url(made), method="GET")
+        sent = taken(api, told + UNTIL_ENOUGH, method="GET")
+        until(api, sent, "running")
+        assert down(console, talk, told)[-1] == b"end"
+        talk.wait_for(lambda: talk.cuts == 1)
+        console.up()
+        again = talk.answered
+        talk.wait_for(lambda: talk.answered > again)
+    # Each number is there once, at the container that was there before.
+    assert talk.heard() == list(range(1, talk.answered + 1))
+    assert talk.cuts == 1
+    assert response(api, until(api, sent, "completed")).text.endswith("end\n")
+    assert response(api, until(api, waits, "completed")).status_code == 200
 
     # The page goes on by itself, and has every line once, in order.
     more = f"() => ({LINES})().length > {seen + 20}"
@@ -200,7 +229,7 @@ def test_down_and_up_in_the_middle_of_everything(context, console, api, endpoint
     (numbers,) = by_start(page.evaluate(LINES)).values()
     assert numbers == list(range(1, len(numbers) + 1))
     expect(page.locator("body")).not_to_have_class("stale")
-    assert containers(console, steady) == [ran]
+    assert containers(console, steady) + containers(console, "told") == ran
     assert api.events(steady).count(Reason.STARTED) == 1
 
     # What was under way came to its end, once.
@@ -214,3 +243,49 @@ def test_down_and_up_in_the_middle_of_everything(context, console, api, endpoint
     assert api.events(moving).count(Reason.STARTED) == 2
     for name in (steady, moving, made):
         assert requests.get(console.endpoint_url(name), timeout=30).status_code == 200
+
+
+# A stream that goes on until somebody says so at the endpoint's socket.
+UNTIL_ENOUGH = "/stream?lines=1000000&pause=0.05&until=enough"
+
+
+def down(console, talk, told):
+    """Take the stack down; all lines of a stream that was open then, and that came to
+    its end after the ingress had begun to take nobody new."""
+
+    def end_it():
+        while listens("127.0.0.1", console.port):
+            time.sleep(0.05)
+        talk.say("enough")
+
+    with (
+        requests.get(told + UNTIL_ENOUGH, stream=True, timeout=60) as answer,
+        ThreadPoolExecutor() as pool,
+    ):
+        lines = answer.iter_lines(chunk_size=None)
+        next(lines)
+        rest = pool.submit(list, lines)
+        ended = pool.submit(end_it)
+        console.down()
+        ended.result()
+        return rest.result()
+
+
+def test_an_update_cuts_nobody_off(console, told, tmp_path):
+    """A new image takes over; the ingress that people are connected through stays."""
+    label = f"alight.test: {uuid.uuid4()}"
+    newer = tmp_path / "newer.yml"
+    newer.write_text(f"services: {{prepare: {{build: {{labels: {{{label}}}}}}}}}\n")
+    before = {service: console.container(service) for service in SERVICES}
+    with Talk(console, "told", "update") as talk:
+        files = f"docker-compose.yml:{newer}"
+        assert "Updated." in console.script("update", COMPOSE_FILE=files)
+        again = talk.answered
+        talk.wait_for(lambda: talk.answered > again)
+    assert talk.cuts == 0
+    after = {service: console.container(service) for service in SERVICES}
+    same = {service for service in SERVICES if before[service] == after[service]}
+    assert same == {"postgres", "valkey", "ingress"}
+    images = {inspected(console, name)["Image"] for name in ("web", "worker", "beat")}
+    assert images == {docker("image", "inspect", "--format", "{{.Id}}", IMAGE)}
+    assert requests.get(f"{console.url}/readyz", timeout=60).status_code == 200

@@ -3,7 +3,8 @@
 Environment: REVISION is said in every answer, PORT is where it listens (8080),
 EXIT is the code with which it ends at once, UNWELL makes /ok answer 503.
 
-/socket is a websocket that echoes short messages.
+/socket is a websocket that echoes short messages; /heard has all that came, a line
+each, in their order.
 
 It is not polite: asked to end, it drops what it is answering. And like uvicorn it
 closes connections on which nothing came for 5 s.
@@ -19,6 +20,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 # What RFC 6455 has a server append to the key.
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+# All that was said at sockets.
+HEARD = []
 WHO = f"{os.environ['REVISION']} {os.environ.get('OCTOAI_REPLICA_NAME', '')}"
 
 
@@ -32,6 +35,8 @@ class Handler(BaseHTTPRequestHandler):
             self.stream(**dict(parse_qsl(asked.query)))
         elif asked.path == "/socket":
             self.socket()
+        elif asked.path == "/heard":
+            self.answer(200, "".join(f"{text}\n" for text in HEARD).encode())
         elif asked.path == "/ok" and os.environ.get("UNWELL"):
             self.answer(503, b"unwell\n")
         else:
@@ -48,13 +53,18 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def stream(self, lines, pause):
-        """So many lines "WHO NUMBER", each a chunk of its own; then "end"."""
+    def stream(self, lines, pause, until=""):
+        """So many lines "WHO NUMBER", each a chunk of its own; then "end".
+
+        until: what ends it before once it was said at a socket.
+        """
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for number in range(1, int(lines) + 1):
+            if until in HEARD:
+                break
             self.chunk(f"{WHO} {number}\n".encode())
             time.sleep(float(pause))
         self.chunk(b"end\n")
@@ -81,6 +91,7 @@ class Handler(BaseHTTPRequestHandler):
             if head[0] & 15 == 9:  # a ping, which clients send by themselves
                 self.wfile.write(bytes([0x8A, len(text)]) + text)
                 continue
+            HEARD.append(text.decode())
             said = f"{WHO}: ".encode() + text
             self.wfile.write(bytes([0x81, len(said)]) + said)
 
