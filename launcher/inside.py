@@ -1,30 +1,35 @@
 """What runs inside the containers of docker-compose.yml.
 
     python -m launcher.inside web | worker | beat | ingress | prepare
-    python -m launcher.inside healthy web | worker | beat | ingress
 
 The commands are those of `make up` (launcher/services.py): a process is the same one,
 whoever keeps it running.
 """
 
-import http.client
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from launcher.config import ROOT, Config, make_folders, read_config
-from launcher.services import Service, beat, haproxy, is_healthy, web, worker
-from launcher.wire import ask
+from launcher.services import (
+    WELL,
+    Service,
+    beat,
+    haproxy,
+    health_headers,
+    web,
+    worker,
+)
 
 # Files of an ingress that ended just now are its last state, and are started from at
 # once. Older ones may name addresses that are somebody else's by now.
 FRESH_SECONDS = 20.0
 # Turns without a sign after which beat counts as stuck.
 _TURNS = 6
-_PATIENCE = 4.0
 
 SERVICES: dict[str, Callable[[Config], Service]] = {
     "ingress": haproxy,
@@ -38,13 +43,12 @@ def main(words: Sequence[str]) -> int:
     """The exit code; a service takes this process's place and never returns."""
     config = read_config(os.environ)
     match words:
-        case ["healthy", ("web" | "worker" | "beat" | "ingress") as name]:
-            return 0 if healthy(config, name) else 1
         case ["prepare"]:
             make_folders(config)
             return manage(config, "prepare", "--image")
         case [("web" | "worker" | "beat" | "ingress") as name]:
             make_folders(config)
+            note_look(config, name)
             service = SERVICES[name](config)
             return get_ready(config, service) or become(config, service)
     print(__doc__, file=sys.stderr)
@@ -84,44 +88,46 @@ def manage(config: Config, *words: str) -> int:
     return subprocess.run(command, cwd=ROOT, env=dict(config.env)).returncode
 
 
-# --- Whether it works --------------------------------------------------------
+# --- Whether it works: what launcher/look.py asks --------------------------------
 
 
-def healthy(config: Config, name: str) -> bool:
-    """Asked in the container of that service, every few seconds."""
-    try:
-        return _LOOKS[name](config)
-    except (OSError, ValueError, http.client.HTTPException):
-        return False
+def note_look(config: Config, name: str) -> None:
+    look_file(config, name).write_text(_LOOKS[name](config))
 
 
-def _web(config: Config) -> bool:
-    scheme = config.env.get("ALIGHT_SCHEME", "http")
-    headers = {"Host": config.domain, "X-Forwarded-Proto": scheme}
-    return _says_yes(config.env["ALIGHT_WEB_SOCKET"], headers)
+def look_file(config: Config, name: str) -> Path:
+    return config.run / f"look-{name}"
 
 
-def _worker(config: Config) -> bool:
+def _web(config: Config) -> str:
+    return _request(config, config.env["ALIGHT_WEB_SOCKET"])
+
+
+def _worker(config: Config) -> str:
     """It makes its rounds to their end: replicas/runner/door.py."""
-    return _says_yes(config.env["ALIGHT_WORKER_SOCKET"], {})
+    return _request(config, config.env["ALIGHT_WORKER_SOCKET"])
 
 
-def _beat(config: Config) -> bool:
+def _ingress(config: Config) -> str:
+    """It leads to the console, or from http to https."""
+    return _request(config, config.bind[0], config.port)
+
+
+def _beat(config: Config) -> str:
     """What it sends reaches the broker: console/ticking.py."""
     turn = float(config.env.get("ALIGHT_SWEEP_SECONDS") or 10)
-    sent = float((config.run / "beat-pulse").read_text())
-    return time.monotonic() - sent < _TURNS * turn
+    return f"pulse {config.run / 'beat-pulse'} {_TURNS * turn}"
 
 
-def _says_yes(socket: str, headers: dict[str, str]) -> bool:
-    host = f"unix://{socket}"
-    return (
-        ask(host, "GET", "/healthz", headers=headers, timeout=_PATIENCE).status == 200
-    )
+def _request(config: Config, address: str, port: int = 0) -> str:
+    statuses = ",".join(map(str, WELL if port else (200,)))
+    headers = {**health_headers(config), "Connection": "close"}
+    lines = ["GET /healthz HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
+    return "\n".join([f"http {address} {port} {statuses}", *lines, "", ""])
 
 
-_LOOKS: dict[str, Callable[[Config], bool]] = {
-    "ingress": is_healthy,
+_LOOKS: dict[str, Callable[[Config], str]] = {
+    "ingress": _ingress,
     "web": _web,
     "worker": _worker,
     "beat": _beat,

@@ -215,18 +215,24 @@ def listens(address: str, port: int) -> bool:
         return False
 
 
+# What it says who asks for /healthz at the ingress. 301: this is a place that is only
+# reached by https.
+WELL = (200, 301)
+
+
+def health_headers(config: Config) -> dict[str, str]:
+    """As a browser asks, or a certificate's terminator in front for it."""
+    scheme = config.env.get("ALIGHT_SCHEME", "http")
+    return {"Host": f"{config.domain}:{config.port}", "X-Forwarded-Proto": scheme}
+
+
 def is_healthy(config: Config) -> bool:
     """Whether the console answers through the ingress, as a browser would ask."""
     address = config.bind[0]
     name = f"[{address}]" if ":" in address else address
-    host = f"{config.domain}:{config.port}"
-    # What a certificate's terminator in front would say; harmless without one.
-    scheme = config.env.get("ALIGHT_SCHEME", "http")
-    headers = {"Host": host, "X-Forwarded-Proto": scheme}
-    url = f"http://{name}:{config.port}"
+    url, headers = f"http://{name}:{config.port}", health_headers(config)
     try:
-        # 301: this is a place that is only reached by https.
         found = ask(url, "GET", "/healthz", headers=headers, timeout=5).status
-        return found in {200, 301}
+        return found in WELL
     except (OSError, http.client.HTTPException):
         return False
