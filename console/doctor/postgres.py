@@ -6,14 +6,17 @@ import psycopg
 from django.conf import settings
 from psycopg.conninfo import make_conninfo
 
-from console.doctor.finding import Finding, fine, wrong
+from console.doctor.finding import Finding, fine, note, wrong
 from launcher.database import Postgres
+from replicas.runner.threads import SLOW_THREADS
 
 _PATIENCE = 4
 # The oldest that Django talks to.
 _OLDEST = 14
 # Processes that keep connections: web and worker.
 _KEEPERS = 2
+# What those of the worker that wait for nobody need at least.
+_SPARE = 2
 
 
 def look(server: Postgres) -> tuple[list[Finding], bool]:
@@ -76,6 +79,16 @@ def judge(
                 f"The server has room for {room} connections; web and worker may take "
                 f"{wanted}.",
                 "Raise its max_connections, or lower ALIGHT_DATABASE_CONNECTIONS.",
+            )
+        )
+    waiting = settings.ALIGHT_WORKER_THREADS + SLOW_THREADS
+    least = waiting + _SPARE
+    if least > settings.ALIGHT_DATABASE_CONNECTIONS:
+        found.append(
+            note(
+                f"{waiting} threads of the worker may wait for the engine, each with a "
+                "connection: ALIGHT_DATABASE_CONNECTIONS leaves too few for the rest.",
+                f"Set it to {least} or more, or lower ALIGHT_WORKER_THREADS.",
             )
         )
     told = f"PostgreSQL {version}, {server.place}, {size / 1e6:.1f} MB."

@@ -7,6 +7,7 @@ from django.db import connection
 
 from console.databases import postgres
 from console.doctor import postgres as doctor
+from console.doctor.finding import Level
 from console.moving import ways
 from launcher.database import read_url
 
@@ -26,6 +27,39 @@ def test_a_word_that_libpq_does_not_know_is_named():
     assert not answers
     assert "sslmod" in found.text
     assert "secret" not in found.text
+
+
+SERVER = read_url("postgres://alight@db/lab")
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ((15, "UTF8", 97, 8_000_000), ["PostgreSQL 15, lab at db, 8.0 MB."]),
+        ((13, "UTF8", 97, 0), ["PostgreSQL 13 is too old."]),
+        ((15, "LATIN1", 97, 0), ["lab at db keeps its text as LATIN1."]),
+        (
+            (15, "UTF8", 40, 0),
+            [
+                "The server has room for 40 connections; web and worker may take 40.",
+            ],
+        ),
+    ],
+)
+def test_what_a_server_has_to_be(facts, says):
+    assert [one.text for one in doctor.judge(SERVER, *facts)] == says
+
+
+@pytest.mark.parametrize(("connections", "enough"), [(18, True), (17, False)])
+def test_threads_that_wait_for_the_engine_leave_connections_for_others(
+    settings, connections, enough
+):
+    settings.ALIGHT_WORKER_THREADS = 8
+    settings.ALIGHT_DATABASE_CONNECTIONS = connections
+    (found,) = doctor.judge(SERVER, 15, "UTF8", 97, 0)
+    assert (found.level == Level.OK) is enough
+    if not enough:
+        assert found.mend.startswith("Set it to 18 or more")
 
 
 @pytest.mark.django_db(transaction=True)

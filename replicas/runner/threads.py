@@ -18,7 +18,8 @@ T = TypeVar("T")
 
 _QUICK = ThreadPoolExecutor(max_workers=8, thread_name_prefix="runner")
 # Reconcile passes; a few side by side keep one slow start from delaying the others.
-_SLOW = ThreadPoolExecutor(max_workers=8, thread_name_prefix="runner-pass")
+SLOW_THREADS = 8
+_SLOW = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="runner-pass")
 
 # A worker asks several times a second, also where nothing is to be done. Opening a file
 # of SQLite takes as long as asking it, and whoever is the last to close it tidies up.
