@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -102,26 +103,42 @@ class Quick(Load):
         return read_stream(session, self.url, lines=10, pause=0.05).who
 
 
-def test_it_grows_under_load_and_shrinks_without_cutting_anyone_off(api, serving):
-    url = serving("growing")
+@contextmanager
+def streaming(url, clients=14):
+    """So many clients, each with streams of two seconds one after the other; no stream
+    of theirs may break off."""
     over = threading.Event()
 
     def keep_asking(_):
-        """Streams of two seconds, one after the other."""
         with requests.Session() as session:
             found = []
             while not over.is_set():
                 found.append(read_stream(session, url, lines=20, pause=0.1))
             return found
 
-    with ThreadPoolExecutor(14) as clients:
-        asking = [clients.submit(keep_asking, n) for n in range(14)]
-        last = 0
-        while len(ready(api, "growing")) < 4:
-            last = wait(api, "growing", "ReplicaRunning", after=last)["id"]
-        # Four long answers, enough for one replica, go on while the others leave.
-        over.set()
+    with ThreadPoolExecutor(clients) as pool:
+        asking = [pool.submit(keep_asking, n) for n in range(clients)]
+        try:
+            yield
+        finally:
+            over.set()
         assert all(future.result() for future in asking)
+
+
+def grown(api, name, to):
+    """Wait until so many are ready; the id of the newest event then."""
+    last = 0
+    while len(ready(api, name)) < to:
+        last = wait(api, name, "ReplicaRunning", after=last)["id"]
+    return last
+
+
+def test_it_grows_under_load_and_shrinks_without_cutting_anyone_off(api, serving):
+    url = serving("growing")
+    with streaming(url):
+        last = grown(api, "growing", to=4)
+    with ThreadPoolExecutor(4) as clients:
+        # Four long answers, enough for one replica, go on while the others leave.
         session = requests.Session
         long_ones = [
             clients.submit(read_stream, session(), url, 240, 0.5) for _ in range(4)
