@@ -1,6 +1,7 @@
 """Headless Chromium for tests, and a person who signs in with it."""
 
 import os
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -101,7 +102,8 @@ def open_steadily(tab, url):
         try:
             tab.goto(url, wait_until="networkidle")
         except Error as error:
-            if "NETWORK_CHANGED" not in error.message:
+            # Or what it showed in place of the page came in between.
+            if not re.search('NETWORK_CHANGED|to "chrome-error:', error.message):
                 raise
             continue
         if not changes:
