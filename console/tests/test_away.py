@@ -193,11 +193,12 @@ def test_a_thread_that_ends_with_its_connection_costs_the_pool_none(settings):
         User.objects.exists()
 
     User.objects.exists()
-    # Tests before this one may have left some idle.
+    # Tests before this one left some, idle or in threads that live on: each of ours may
+    # find none free, but the one before has given its own back.
     before = connection.pool.get_stats()["pool_size"]
     for _ in range(settings.ALIGHT_DATABASE_CONNECTIONS + 3):
         thread = threading.Thread(target=forget)
         thread.start()
         thread.join()
         gc.collect()
-    assert connection.pool.get_stats()["pool_size"] <= max(before, 3)
+    assert connection.pool.get_stats()["pool_size"] <= before + 2
