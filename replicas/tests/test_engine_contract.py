@@ -233,10 +233,9 @@ async def test_tail_is_the_last_lines(bench):
 
 async def test_listening_ports_tell_reachable_from_loopback(bench):
     container_id = bench.run("listens")
-    for _ in range(100):
-        if bench.engine.listening_ports(container_id):
-            break
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(60):
+        while not bench.engine.listening_ports(container_id):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     assert bench.engine.listening_ports(container_id) == [8080]
     assert bench.engine.listening_ports(container_id, loopback=True) == [9090]
 
