@@ -60,22 +60,24 @@ def renew() -> str:
 def end_hung(name: str) -> str:
     """What to do about a process that runs and does not answer, as sentences."""
     if by_compose():
-        return f"Docker restarts what ends; one that hangs: {restart_one(name)}."
+        return f"Docker restarts what ends; one that hangs: {anew(name)}."
     return (
         "The supervisor restarts what ends; one that hangs is ended by hand (make "
         "status has its pid)."
     )
 
 
-def restart_one(name: str) -> str:
-    """One service of docker-compose.yml anew."""
-    return _one("restart", name)
+def anew(*names: str) -> str:
+    """Some processes anew; only with HAProxy are open connections cut."""
+    if by_compose():
+        return " ".join(["docker compose restart", *map(_service, names)])
+    return restart() if "haproxy" in names else renew()
 
 
 def log(name: str) -> str:
     """Where the log of one is: a file, or what shows it."""
     if by_compose():
-        return _one("logs", name)
+        return f"docker compose logs {_service(name)}"
     return str(settings.ALIGHT_HOME / "logs" / f"{name}.log")
 
 
@@ -84,8 +86,8 @@ def find_log(name: str) -> str:
     return log(name) if by_compose() else status()
 
 
-def _one(word: str, name: str) -> str:
-    return f"docker compose {word} {_SERVICES.get(name, name)}"
+def _service(name: str) -> str:
+    return _SERVICES.get(name, name)
 
 
 def _words(*, make: str, unit: str, compose: str) -> str:

@@ -47,7 +47,7 @@ def away(answer: Answer, host: str) -> Finding:
     if advice.by_compose():
         mend = (
             "Start it (sudo systemctl start docker). Where it runs, it made its socket "
-            f"anew, and the worker has the old one: {advice.restart_one('worker')}"
+            f"anew, and the worker has the old one: {advice.anew('worker')}"
         )
     return wrong(
         f"No Docker engine answers at {host}. What runs goes on; nothing starts or "

@@ -69,7 +69,7 @@ def _valkey() -> Finding | None:
         return wrong(
             f"Valkey does not answer: {error}.",
             f"Its log: {advice.log('valkey')}. Nothing is lost with it: "
-            f"{advice.restart()}",
+            f"{advice.anew('valkey')}",
         )
     used, most = int(memory["used_memory"]), int(memory.get("maxmemory", 0))
     if most and used > 0.8 * most:
@@ -82,7 +82,7 @@ def _valkey() -> Finding | None:
         return wrong(
             f"{waiting} messages wait for the worker.",
             f"See what keeps it busy in {advice.log('worker')}; a message only says "
-            f"“look again”, so a restart costs nothing: {advice.restart()}",
+            f"“look again”, so a restart costs nothing: {advice.anew('worker')}",
         )
     return None
 
@@ -93,7 +93,7 @@ def _haproxy() -> Finding | None:
             hap.ask(["show info"])
     except IngressUnreachable as error:
         return wrong(
-            f"{error}", f"Its log: {advice.log('haproxy')}. {advice.restart()}"
+            f"{error}", f"Its log: {advice.log('haproxy')}. {advice.anew('haproxy')}"
         )
     return None
 
@@ -136,7 +136,7 @@ def _rounds() -> Finding | None:
     return wrong(
         f"The worker has not looked at everything for {age.total_seconds():.0f} s.",
         f"What keeps it: {advice.log('worker')} and {advice.log('beat')}. A restart "
-        f"costs nothing: {advice.restart()}",
+        f"costs nothing: {advice.anew('worker', 'beat')}",
     )
 
 

@@ -13,6 +13,7 @@ ALL = ("status", "doctor", "start", "stop", "restart", "renew")
 
 def told():
     said = [getattr(advice, name)() for name in ALL]
+    said += [advice.anew("worker", "beat"), advice.anew("haproxy")]
     return [*said, advice.log("web"), advice.find_log("worker"), advice.end_hung("web")]
 
 
@@ -27,7 +28,8 @@ def test_make_keeps_it(settings, usual):
     words = re.findall(r"\bmake ([a-z-]+)", " ".join(told()))
     assert set(words) == {"status", "doctor", "up", "down", "restart"}
     assert set(words) <= set(targets)
-    assert advice.restart() == "make down && make up"
+    assert advice.restart() == advice.anew("haproxy") == "make down && make up"
+    assert advice.anew("worker", "beat") == "make restart"
     assert advice.log("haproxy").endswith("/.alight/logs/haproxy.log")
     # What everybody may read names no path of the machine.
     assert advice.find_log("worker") == "make status"
@@ -60,6 +62,9 @@ def test_docker_compose_keeps_it(settings):
     named = re.findall(r"docker compose (?:logs|restart|exec) (\w+)", said)
     assert {*named, *advice.stop().split()[3:]} <= stack["services"].keys()
     assert advice.log("haproxy") == "docker compose logs ingress"
+    # Whoever is at an endpoint is spared where the ingress may stay.
+    assert advice.anew("worker", "beat") == "docker compose restart worker beat"
+    assert advice.anew("haproxy") == "docker compose restart ingress"
     assert (real.BASE_DIR / advice.renew()).is_file()
 
 
