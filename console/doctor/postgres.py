@@ -7,6 +7,7 @@ from django.conf import settings
 from psycopg.conninfo import make_conninfo
 
 from console.doctor.finding import Finding, fine, note, wrong
+from endpoints import advice
 from launcher.database import Postgres
 from replicas.runner.threads import SLOW_THREADS
 
@@ -34,10 +35,13 @@ def look(server: Postgres) -> tuple[list[Finding], bool]:
 def unreachable(server: Postgres, error: str) -> Finding:
     """error: libpq's words, a line each place it tried."""
     last = error.strip().splitlines()[-1] if error.strip() else "no answer"
+    runs = "Look whether it runs"
+    if advice.by_compose():
+        runs += f" ({advice.status()}; {advice.log('postgres')})"
     return wrong(
         f"The PostgreSQL does not let us in ({server.place}): {last.strip()}",
-        "Look whether it runs, and at ALIGHT_DATABASE_URL and "
-        "ALIGHT_DATABASE_PASSWORD. All goes on by itself once it answers.",
+        f"{runs}, and at ALIGHT_DATABASE_URL and ALIGHT_DATABASE_PASSWORD. All goes on "
+        "by itself once it answers.",
     )
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import redis
 from django.conf import settings
+from django.db import OperationalError
 from django.utils import timezone
 
 from console.doctor import place
@@ -127,7 +128,10 @@ def _worker() -> Finding | None:
 
 
 def _rounds() -> Finding | None:
-    node = Node.objects.exclude(seen_at=None).order_by("-seen_at").first()
+    try:
+        node = Node.objects.exclude(seen_at=None).order_by("-seen_at").first()
+    except OperationalError:
+        return None  # the database's check says it; what else is away is told too
     if node is None or node.seen_at is None or node.unreachable_since:
         return None  # the engine's check says what there is to say
     age = timezone.now() - node.seen_at

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError
 from django.utils import timezone
 
 from console.doctor import (
@@ -20,6 +21,8 @@ from console.doctor import (
     permissions,
     place,
     port,
+    postgres,
+    processes,
     versions,
 )
 from console.doctor.finding import CannotLook, Level, as_json, as_lines, fine, wrong
@@ -27,6 +30,7 @@ from console.doctor.running import examine
 from console.management.commands import doctor
 from endpoints.ingress.fake import FakeIngress
 from endpoints.tests.factories import EndpointFactory
+from launcher.database import read_url
 from launcher.engine import Answer
 from replicas.engine import names
 from replicas.engine.base import Observed
@@ -242,3 +246,21 @@ def test_nothing_is_made_where_nothing_is(tmp_path, monkeypatch):
         place.need_database()
     assert database.check()[0].text.startswith("There is no database")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_away_hides_nothing_else(settings, monkeypatch):
+    settings.ALIGHT_KEPT_BY = "compose"
+    server = read_url("postgres://alight@/alight?host=/run/postgresql")
+    told = postgres.unreachable(server, "No such file or directory")
+    assert "docker compose ps; docker compose logs postgres" in told.mend
+
+    class Away:
+        class objects:
+            def exclude(**_):
+                raise OperationalError
+
+    monkeypatch.setattr(processes, "Node", Away)
+    valkey = wrong("Valkey does not answer.", "")
+    asked = {"valkey": lambda: valkey, "worker": processes._rounds}
+    monkeypatch.setattr(processes, "_ANSWERS", asked)
+    assert processes.check() == [valkey]
