@@ -106,24 +106,25 @@ def _fill_with_sessions(stage, seconds):
 
 def _fill_disk(stage, of, seconds):
     """of: whether rows find no room, or its log as well, without which it ends."""
-    stage.server.disk.fill()
-    try:
-        if of == "log":
-            _log_more(stage)
-        stage.wait(seconds)
-    finally:
-        stage.server.disk.free()
-        _recovered(stage)
-
-
-def _log_more(stage):
-    """Have its log go on in a new file, for which there is no room."""
+    # Before it is full: then it may have no room for a new session.
     with psycopg.connect(stage.server.postgres.address, autocommit=True) as link:
-        pid = link.info.backend_pid
+        stage.server.disk.fill()
         try:
-            link.execute("select pg_switch_wal()")
-        except psycopg.OperationalError:
-            _buried(pid)
+            if of == "log":
+                _log_more(link)
+            stage.wait(seconds)
+        finally:
+            stage.server.disk.free()
+            _recovered(stage)
+
+
+def _log_more(link):
+    """Have its log go on in a new file, for which there is no room."""
+    pid = link.info.backend_pid
+    try:
+        link.execute("select pg_switch_wal()")
+    except psycopg.OperationalError:
+        _buried(pid)
 
 
 def _buried(pid):
