@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from replicas.engine import names
 from tests.api import Api
 from tests.browser import open_signed_in
-from tests.console import new_console, remove_console
+from tests.console import running_console
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
@@ -36,13 +36,9 @@ def home(own_engine):
     """A console on an engine of its own, with a tier of 64 MB."""
     own_engine.start("--live-restore")
     own_engine.tiny_image()
-    made = new_console(ALIGHT_DOCKER_HOST=own_engine.host)
-    try:
-        made.launch("up", "DETACH=1")
+    with running_console(ALIGHT_DOCKER_HOST=own_engine.host) as made:
         made.manage("shell", "-c", SMALL)
         yield made
-    finally:
-        remove_console(made)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from launcher import processes
 from tests.api import Api
 from tests.browser import open_signed_in
-from tests.console import new_console, remove_console
+from tests.console import running_console
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
@@ -34,12 +34,8 @@ def broken(own_engine):
     own_engine.limit_disk("64m")
     own_engine.start("--live-restore")
     own_engine.tiny_image()
-    made = new_console(ALIGHT_DOCKER_HOST=own_engine.host)
-    try:
-        made.launch("up", "DETACH=1")
+    with running_console(ALIGHT_DOCKER_HOST=own_engine.host) as made:
         yield made
-    finally:
-        remove_console(made)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import yaml
 
 from replicas.tests.engine_fixtures.registry import Registry
 from tests.api import Api
-from tests.console import new_console, remove_console
+from tests.console import running_console
 from tests.rows import tables
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
@@ -77,12 +77,8 @@ def registry():
 @pytest.fixture(scope="module")
 def house(docker_engine):
     """A console of its own: its key is changed, and it is started anew."""
-    made = new_console()
-    try:
-        made.launch("up", "DETACH=1")
+    with running_console() as made:
         yield made
-    finally:
-        remove_console(made)
 
 
 @pytest.fixture(scope="module")

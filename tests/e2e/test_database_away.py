@@ -8,7 +8,7 @@ from django.conf import settings
 
 from launcher import own_postgres, processes
 from tests.api import Api
-from tests.console import new_console, remove_console
+from tests.console import running_console
 
 pytestmark = [
     pytest.mark.e2e,
@@ -28,12 +28,8 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def house(docker_engine, server):
-    made = new_console(ALIGHT_DATABASE_URL=server.address)
-    try:
-        made.launch("up", "DETACH=1")
+    with running_console(ALIGHT_DATABASE_URL=server.address) as made:
         yield made
-    finally:
-        remove_console(made)
 
 
 def until(ask):

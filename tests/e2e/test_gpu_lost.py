@@ -6,7 +6,7 @@ import pytest
 
 from replicas.tests.engine_fixtures.nvidia import Driver
 from tests.api import Api
-from tests.console import new_console, remove_console
+from tests.console import running_console
 from tests.rows import rows
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.haproxy]
@@ -34,18 +34,14 @@ def house(own_engine, driver):
     own_engine.look_in(driver.bin)
     own_engine.start("--live-restore")
     own_engine.tiny_image()
-    made = new_console(
+    with running_console(
         ALIGHT_DOCKER_HOST=own_engine.host,
         ALIGHT_STOP_GRACE="2",
         ALIGHT_DRAIN_SECONDS="1",
         ALIGHT_SWEEP_SECONDS="3",
-    )
-    try:
-        made.launch("up", "DETACH=1")
+    ) as made:
         made.manage("shell", "-c", TIER)
         yield made
-    finally:
-        remove_console(made)
 
 
 def has(driver, *uuids):

@@ -16,7 +16,7 @@ from requests import RequestException
 
 from replicas.engine import names
 from tests.api import Api
-from tests.console import new_console, remove_console
+from tests.console import running_console
 from tests.rows import rows
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.haproxy]
@@ -45,19 +45,15 @@ def fleet(own_engine, tmp_path_factory):
     own_engine.look_in(hook.parent)
     own_engine.start("--live-restore")
     own_engine.tiny_image()
-    made = new_console(
+    with running_console(
         ALIGHT_DOCKER_HOST=own_engine.host,
         ALIGHT_GPUS=",".join(f"{uuid}=A10:24" for uuid in GPUS),
         ALIGHT_STOP_GRACE="2",
         ALIGHT_DRAIN_SECONDS="1",
         ALIGHT_SWEEP_SECONDS="3",
-    )
-    try:
-        made.launch("up", "DETACH=1")
+    ) as made:
         made.manage("shell", "-c", TIERS)
         yield made
-    finally:
-        remove_console(made)
 
 
 @pytest.fixture(scope="module")

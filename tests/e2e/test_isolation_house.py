@@ -7,7 +7,7 @@ import pytest
 from launcher.replicas import installation
 from replicas.engine import names
 from tests.api import Api
-from tests.console import new_console, remove_console
+from tests.console import running_console
 
 pytestmark = [pytest.mark.docker, pytest.mark.haproxy, pytest.mark.valkey]
 
@@ -16,12 +16,8 @@ READY, ENDS = "ReplicaRunning", ("ReplicaFailed", "StartTimedOut", "ContainerExi
 
 @pytest.fixture
 def house(docker_engine):
-    made = new_console(ALIGHT_REPLICA_INTERNET="no")
-    try:
-        made.launch("up", "DETACH=1")
+    with running_console(ALIGHT_REPLICA_INTERNET="no") as made:
         yield made
-    finally:
-        remove_console(made)
 
 
 def rules(house):
