@@ -9,10 +9,9 @@ import sys
 from functools import cache
 from types import ModuleType
 
-import pytest
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.postgresql.creation import DatabaseCreation
 
-from console.postgres.base import DatabaseWrapper
 from tests import postgres
 
 _ASKS = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
@@ -22,13 +21,15 @@ class ThrownAway(DatabaseCreation):
     """A lane's database goes when the lane ends, whatever thread is still in it."""
 
     def _destroy_test_db(self, test_database_name, verbosity):
+        self.connection.close_pool()
         postgres.drop_database(postgres.address(test_database_name))
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_configure():
+    """Django is set up by now, and this thread's connection is made."""
     if postgres.SERVER:
-        DatabaseWrapper.creation_class = ThrownAway
+        made = connections[DEFAULT_DB_ALIAS]
+        made.creation = ThrownAway(made)
 
 
 def pytest_collection_modifyitems(config, items):
