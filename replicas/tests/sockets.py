@@ -10,6 +10,7 @@ from channels.layers import get_channel_layer
 from channels.routing import URLRouter
 
 from endpoints.tests.factories import EndpointFactory
+from replicas.consumers import live
 from replicas.tests.factories import ReplicaFactory
 from replicas.urls import socket_urlpatterns
 
@@ -88,6 +89,11 @@ def calls():
     yield call
     for socket in opened:
         socket.stop(exceptions=False)
+
+
+def still(monkeypatch):
+    """A fixture's function: no charts come, which turn by the clock, at any moment."""
+    monkeypatch.setattr(live, "CHARTS_SECONDS", 10**9)
 
 
 def drawing(alice):

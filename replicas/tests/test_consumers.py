@@ -26,6 +26,7 @@ from replicas.tests.sockets import news, update
 pytestmark = pytest.mark.django_db(transaction=True)
 calls = pytest.fixture(sockets.calls)
 drawing = pytest.fixture(sockets.drawing)
+_still = pytest.fixture(sockets.still, autouse=True)
 
 
 @pytest.fixture(autouse=True)

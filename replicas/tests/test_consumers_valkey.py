@@ -17,6 +17,7 @@ from replicas.tests.sockets import update
 pytestmark = [pytest.mark.valkey, pytest.mark.django_db(transaction=True)]
 calls = pytest.fixture(sockets.calls)
 drawing = pytest.fixture(sockets.drawing)
+_still = pytest.fixture(sockets.still, autouse=True)
 
 
 def told_at(page):

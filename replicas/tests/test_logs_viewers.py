@@ -19,6 +19,7 @@ from replicas.tests.sockets import PATIENCE, Socket
 
 pytestmark = [pytest.mark.valkey, pytest.mark.django_db(transaction=True)]
 drawing = pytest.fixture(sockets.drawing)
+_still = pytest.fixture(sockets.still, autouse=True)
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from replicas.tests.sockets import news, update
 
 calls = pytest.fixture(sockets.calls)
 drawing = pytest.fixture(sockets.drawing)
+_still = pytest.fixture(sockets.still, autouse=True)
 
 
 # --- Sharing -----------------------------------------------------------------
