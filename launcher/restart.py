@@ -10,9 +10,10 @@ from launcher.config import Config
 from launcher.down import SERVICES
 from launcher.errors import LaunchError
 from launcher.install import Missing, find_missing, install
+from launcher.logs import log_of
 from launcher.services import all_services
 from launcher.show import Step, say, step
-from launcher.supervisor import NAME, log_of
+from launcher.supervisor import NAME
 from launcher.up import running_file
 
 # Stopping all and starting all takes longer than this only when something is wrong.

@@ -1,7 +1,7 @@
 """Starts the services in order, restarts one that dies, stops them in reverse.
 
 One supervisor per ALIGHT_HOME, held by a lock on RUN/supervisor.lock. It sleeps until
-a child ends or a signal arrives; at rest it costs nothing.
+a child ends or a signal arrives, and looks once a minute at how long their logs are.
 """
 
 import fcntl
@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from launcher import processes
+from launcher import engine as docker
+from launcher import logs, processes
 from launcher.config import Config
 from launcher.errors import LaunchError, last_lines
 from launcher.own_engine import OwnEngine
@@ -29,7 +30,6 @@ NAME = "supervisor"
 READY_SECONDS = 60.0
 # The n-th restart in a row waits this long; Service.steady says what ends the row.
 BACK_OFF = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
-BIG_LOG = 20 * 1024 * 1024
 # Every open page is a descriptor of the web process; 1,024 is what one gets unasked.
 DESCRIPTORS = 65_536
 
@@ -64,6 +64,7 @@ class Supervisor:
         self.children = [Child(service) for service in services]
         self.stopping = False
         self.restarting = False
+        self._logs_due = time.monotonic() + logs.LOOK_SECONDS
         self.wakeup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     # --- the whole life ------------------------------------------------------
@@ -95,7 +96,7 @@ class Supervisor:
                 self._restart()
             self._collect()
             now = time.monotonic()
-            due = (self._start_due(now), self.engine.tend(now))
+            due = (self._start_due(now), self.engine.tend(now), self._tend_logs(now))
             waits = [wait for wait in due if wait is not None]
             handles = [self.wakeup, *self.engine.handles()]
             select.select(handles, [], [], min(waits, default=None))
@@ -128,8 +129,8 @@ class Supervisor:
 
     def _spawn(self, child: Child) -> None:
         service, config = child.service, self.config
-        log = log_of(config, service.name)
-        keep_small(log)
+        log = logs.log_of(config, service.name)
+        logs.put_aside(log)
         for path in service.leftovers:
             path.unlink(missing_ok=True)
         with log.open("ab") as out:
@@ -167,7 +168,7 @@ class Supervisor:
             child.deaths = 0
             try:
                 for command in child.service.before_restart:
-                    log = log_of(self.config, child.service.name)
+                    log = logs.log_of(self.config, child.service.name)
                     self._run_before(child.service, command, log)
                 self._spawn(child)
                 if child.service.first:
@@ -199,7 +200,7 @@ class Supervisor:
             f"{service.title} {how}.",
             "Mend what its log names, then run make up again. Nothing was left "
             "running.",
-            log_of(self.config, service.name),
+            logs.log_of(self.config, service.name),
         )
 
     def _collect(self) -> None:
@@ -217,7 +218,7 @@ class Supervisor:
         processes.forget(self.config.pids, child.service.name)
         wait = BACK_OFF[min(child.deaths, len(BACK_OFF)) - 1]
         child.again = time.monotonic() + wait
-        log = log_of(self.config, child.service.name)
+        log = logs.log_of(self.config, child.service.name)
         when = f"in {wait:.0f} s" if wait else "at once"
         self.say(f"{child.service.title} {what}. Starting again {when}.")
         for line in last_lines(log, count=3):
@@ -236,6 +237,15 @@ class Supervisor:
                     self._wait_to_start(child, f"did not start: {error.what}")
         waits = [child.again for child in self.children if child.again is not None]
         return max(0.0, min(waits) - time.monotonic()) if waits else None
+
+    def _tend_logs(self, now: float) -> float:
+        """Seconds until the next look."""
+        if now >= self._logs_due:
+            names = [child.service.name for child in self.children]
+            ours = (*names, NAME, docker.NAME)
+            logs.cut(logs.log_of(self.config, name) for name in ours)
+            self._logs_due = now + logs.LOOK_SECONDS
+        return self._logs_due - now
 
     def _stop(self, child: Child) -> None:
         name, process = child.service.name, child.process
@@ -282,19 +292,6 @@ def allow_descriptors() -> None:
     most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def log_of(config: Config, name: str) -> Path:
-    return config.logs / f"{name}.log"
-
-
-def keep_small(log: Path) -> None:
-    """Put a long log aside; one older one is kept."""
-    try:
-        if log.stat().st_size > BIG_LOG:
-            log.replace(log.with_suffix(".log.1"))
-    except FileNotFoundError:
-        return
 
 
 def ending(code: int) -> str:

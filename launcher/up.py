@@ -15,9 +15,10 @@ from launcher.down import KEPT, stop_leftovers
 from launcher.engine import ensure_engine, look_for_engine, stop_engine
 from launcher.errors import LaunchError
 from launcher.install import find_missing, install
+from launcher.logs import log_of
 from launcher.services import all_services
 from launcher.show import run_logged, say, span
-from launcher.supervisor import AlreadyRunning, Supervisor, log_of, only_one
+from launcher.supervisor import AlreadyRunning, Supervisor, only_one
 
 # Below this an image build or a database write soon fails in stranger words.
 LEAST_DISK = 300 * 1024 * 1024

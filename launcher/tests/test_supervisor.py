@@ -7,11 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
-from launcher import processes, supervisor
+from launcher import logs, processes, supervisor
 from launcher.config import make_folders, read_config
 from launcher.errors import LaunchError
 from launcher.services import Service
@@ -186,13 +185,18 @@ def test_the_lock_goes_with_a_killed_supervisor(config):
         pass
 
 
-def test_a_long_log_is_put_aside(tmp_path, monkeypatch):
-    monkeypatch.setattr(supervisor, "BIG_LOG", 10)
-    log = Path(tmp_path / "web.log")
-    log.write_text("x" * 11)
-    supervisor.keep_small(log)
-    assert not log.exists()
-    assert (tmp_path / "web.log.1").read_text() == "x" * 11
+def test_a_log_that_grows_while_its_process_runs_is_cut(config, monkeypatch):
+    monkeypatch.setattr(logs, "BIG_LOG", 1000)
+    monkeypatch.setattr(logs, "LOOK_SECONDS", 0.01)
+    older = config.logs / "web.log.1"
+    # Ends the test as soon as it sees that what it wrote was put aside.
+    say = "i=0; while test ! -e {0}; do i=$((i+1)); echo line $i; done; kill {1}; {2}"
+    web = service("web", say.format(older, os.getpid(), FOREVER))
+    one = Supervisor(config, [web], print)
+    one.start()
+    one.watch()
+    one.stop()
+    assert older.read_text().startswith("line 1\nline 2\n")
 
 
 def test_the_first_restart_comes_at_once_and_later_ones_prepare(config, monkeypatch):
