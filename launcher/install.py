@@ -59,6 +59,8 @@ def find_missing(
         needed.append("busybox-static")  # tests make tiny images of it
     if browser and not program("nft"):
         needed.append("nftables")  # tests put the rules around replicas up with it, too
+    if browser and not program("openssl"):
+        needed.append("openssl")  # tests make a certificate with it
     nice = []
     if config.domain == "localhost" and not resolves_localhost_names():
         nice.append("libnss-myhostname")

@@ -51,13 +51,14 @@ def test_a_bare_machine_needs_all(config, monkeypatch):
         "chromium",
         "busybox-static",
         "nftables",
+        "openssl",
     )
     assert found.nice == ("libnss-myhostname",)
     assert [path.name for path in found.requirements] == ["requirements.txt"]
 
 
 def test_a_machine_that_has_all_needs_nothing(config, monkeypatch):
-    has(monkeypatch, "dockerd", "haproxy", "chromium", "busybox", "nft")
+    has(monkeypatch, "dockerd", "haproxy", "chromium", "busybox", "nft", "openssl")
     make_environment(config)
     assert not find_missing(config, engine_answers=False, browser=True)
 
