@@ -59,6 +59,7 @@ class _Publisher:
     """
 
     def __init__(self) -> None:
+        self._client = async_valkey()
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop
         threading.Thread(target=self._run, name="live", daemon=True).start()
@@ -74,11 +75,10 @@ class _Publisher:
         self._loop.run_until_complete(self._send_all())
 
     async def _send_all(self) -> None:
-        client = async_valkey()
         while True:
             topic, kind, data = await self._queue.get()
             try:
-                seq = await client.incr(seq_key(topic))
+                seq = await self._client.incr(seq_key(topic))
                 news: News = {
                     "type": "news",
                     "topic": topic,
@@ -102,13 +102,14 @@ class _Publisher:
 
 
 @cache
-def _publisher() -> _Publisher:
+def publisher() -> _Publisher:
+    """The process's own."""
     return _Publisher()
 
 
 def publish(topic: str, kind: Kind, data: dict[str, Any] | None = None) -> None:
     """Tell open pages about `topic`, now. Never blocks, never raises."""
-    _publisher().give(topic, kind, data or {})
+    publisher().give(topic, kind, data or {})
 
 
 def changed(endpoint_id: int, owner_id: int) -> None:

@@ -53,6 +53,22 @@ def valkey(valkey_url, settings):
 
 
 @pytest.fixture
+def no_valkey(settings):
+    """Nobody answers at its address: a test that sends news nobody reads is quicker.
+
+    What keeps a connection for the whole process has the usual one again afterwards.
+    """
+    from endpoints import live
+    from endpoints.valkey import valkey
+
+    live.publisher()
+    settings.ALIGHT_VALKEY_URL = "unix:///run/nobody.sock"
+    valkey.cache_clear()
+    yield
+    valkey.cache_clear()
+
+
+@pytest.fixture
 def postgres_url():
     """The address of an empty PostgreSQL database of this test's own."""
     url = postgres.make_database()

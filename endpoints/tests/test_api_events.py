@@ -114,9 +114,9 @@ def test_the_story_is_the_owners(alice, whisper, charlie, tail):
 @pytest.fixture
 def news(valkey):
     """The publisher of this process, on the real Valkey."""
-    live._publisher.cache_clear()
+    live.publisher.cache_clear()
     yield
-    live._publisher.cache_clear()
+    live.publisher.cache_clear()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 
 from endpoints.models import Endpoint
 from endpoints.tests.factories import EndpointFactory
-from endpoints.valkey import valkey
 from replicas.logs import files, keeping, store
 from replicas.logs.absent import absences
 from replicas.logs.packing import PIECE
@@ -28,12 +27,8 @@ MINUTE = 60_000_000_000
 
 
 @pytest.fixture(autouse=True)
-def log_dir(settings, tmp_path):
+def log_dir(settings, tmp_path, no_valkey):
     settings.ALIGHT_LOG_DIR = tmp_path / "logs"
-    settings.ALIGHT_VALKEY_URL = "unix:///run/nobody.sock"
-    valkey.cache_clear()
-    yield
-    valkey.cache_clear()
 
 
 @pytest.fixture

@@ -145,8 +145,7 @@ async def test_entries_out_of_order_and_twice_are_given_once(replica, reader):
     assert texts(*await collect(reader, 3)) == ["one", "two", "three"]
 
 
-async def test_lines_go_on_without_valkey(replica, reader, settings):
-    settings.ALIGHT_VALKEY_URL = "unix:///run/nobody.sock"
+async def test_lines_go_on_without_valkey(replica, reader, no_valkey):
     alone = LogReader(replica.endpoint_id)
     write(replica, "one", publish=False)
     backlog = await alone.backlog()

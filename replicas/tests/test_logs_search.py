@@ -6,7 +6,6 @@ import random
 
 import pytest
 
-from endpoints.valkey import valkey
 from replicas.logs import files, search
 from replicas.logs.records import Attempt, Draft
 from replicas.logs.search import BadCursor, Query
@@ -21,12 +20,8 @@ AHEAD = 1_000_000_000 * SECOND
 
 
 @pytest.fixture(autouse=True)
-def log_dir(settings, tmp_path):
+def log_dir(settings, tmp_path, no_valkey):
     settings.ALIGHT_LOG_DIR = tmp_path / "logs"
-    settings.ALIGHT_VALKEY_URL = "unix:///run/nobody.sock"
-    valkey.cache_clear()
-    yield
-    valkey.cache_clear()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 from django.db import OperationalError, transaction
 
 from endpoints.steps import Reason
-from endpoints.valkey import valkey
 from replicas import services
 from replicas.logs import files, state, store
 from replicas.logs.records import Attempt, Draft
@@ -23,13 +22,8 @@ NS = 1_000_000_000
 
 
 @pytest.fixture(autouse=True)
-def log_dir(settings, tmp_path):
+def log_dir(settings, tmp_path, no_valkey):
     settings.ALIGHT_LOG_DIR = tmp_path / "logs"
-    # Nobody reads the live stream here; the client is kept for the whole process.
-    settings.ALIGHT_VALKEY_URL = "unix:///run/nobody.sock"
-    valkey.cache_clear()
-    yield
-    valkey.cache_clear()
 
 
 @pytest.fixture
