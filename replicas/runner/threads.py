@@ -16,10 +16,13 @@ from django.db import close_old_connections, connections
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_QUICK = ThreadPoolExecutor(max_workers=8, thread_name_prefix="runner")
+_QUICK_THREADS = 8
+_QUICK = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="runner")
 # Reconcile passes; a few side by side keep one slow start from delaying the others.
 SLOW_THREADS = 8
 _SLOW = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="runner-pass")
+# Each with the number of its threads.
+POOLS = {_QUICK: _QUICK_THREADS, _SLOW: SLOW_THREADS}
 
 # A worker asks several times a second, also where nothing is to be done. Opening a file
 # of SQLite takes as long as asking it, and whoever is the last to close it tidies up.
