@@ -112,6 +112,7 @@ def child_env(environ: Mapping[str, str]) -> dict[str, str]:
     # Only the step that makes the first user may see the password.
     drop = {
         "ALIGHT_ADMIN_PASSWORD",
+        "ARGS",
         "COMPOSE",
         "DETACH",
         "FROM",

@@ -77,3 +77,8 @@ def test_all_sockets_fit_into_what_the_kernel_takes():
     # HAProxy binds under this name plus its pid and ".tmp" first.
     longest = config.env["ALIGHT_INGRESS_SOCKET"] + ".4194304.tmp"
     assert len(os.fsencode(longest)) <= 107
+
+
+def test_words_for_this_make_reach_no_make_within_it():
+    words = {"ARGS": "-v", "DETACH": "1", "MAKEFLAGS": " -- ARGS=-v"}
+    assert not set(read_config({**words, "PATH": "/bin"}, ROOT).env) & set(words)
