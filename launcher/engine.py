@@ -13,6 +13,7 @@ from launcher import processes
 from launcher.config import Config
 from launcher.errors import LaunchError
 from launcher.install import as_root, program
+from launcher.logs import log_of
 from launcher.show import Step, say, step
 from launcher.wire import ask
 
@@ -120,7 +121,7 @@ def _start_ourselves(config: Config) -> None:
             "Start it: sudo systemctl start docker (or, without systemd, run dockerd "
             "as root), then run this again.",
         )
-    log = config.logs / "dockerd.log"
+    log = log_of(config, NAME)
     with step("Starting the Docker engine (dockerd)") as line, log.open("ab") as out:
         process = subprocess.Popen(
             command,

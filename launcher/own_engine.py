@@ -9,6 +9,7 @@ from launcher import processes
 from launcher.config import Config
 from launcher.engine import NAME, Answer, dockerd_command, ping
 from launcher.errors import last_lines
+from launcher.logs import log_of
 
 # The n-th restart in a row waits this long; a minute of life ends the row.
 BACK_OFF = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -78,7 +79,7 @@ class OwnEngine:
         wait = BACK_OFF[min(self._deaths, len(BACK_OFF)) - 1]
         self._again = now + wait
         self._say(f"The Docker engine ended. Starting it again in {wait:.0f} s.")
-        log = self._config.logs / f"{NAME}.log"
+        log = log_of(self._config, NAME)
         for line in last_lines(log, count=3):
             self._say(f"    {line}")
         self._say(f"    Log: {log}. Replicas go on meanwhile.")
@@ -91,7 +92,7 @@ class OwnEngine:
         if not command:
             self._say("There is no dockerd to start. See: make doctor")
             return
-        log = self._config.logs / f"{NAME}.log"
+        log = log_of(self._config, NAME)
         with log.open("ab") as out:
             self._child = subprocess.Popen(
                 command,

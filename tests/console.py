@@ -81,10 +81,14 @@ class Console:
 
     def launch(self, *words: str) -> str:
         """`make WORDS` as a user would type it; what it printed."""
+        return self.typed(["make", "-s", *words, f"PYTHON={sys.executable}"], self.env)
+
+    def typed(self, command: list[str], env: dict[str, str]) -> str:
+        """Run it as a person does who sees all that it writes; that."""
         done = subprocess.run(
-            ["make", "-s", *words, f"PYTHON={sys.executable}"],
+            command,
             cwd=ROOT,
-            env=self.env,
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

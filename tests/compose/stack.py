@@ -99,16 +99,7 @@ class Stack(Console):
             "COMPOSE_ENV_FILES": self.env["ALIGHT_ENV_FILE"],
             **more,
         }
-        done = subprocess.run(
-            [ROOT / "compose" / name, *words],
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert done.returncode == 0, f"{done.stdout}\n{self.logs()}"
-        return done.stdout
+        return self.typed([str(ROOT / "compose" / name), *words], env)
 
     def manage(self, *words: str) -> str:
         return self.run("worker", "python", "manage.py", *words)

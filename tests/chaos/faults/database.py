@@ -1,6 +1,5 @@
 """A PostgreSQL: away, killed, frozen, without room, its sessions ended."""
 
-import os
 import signal
 import time
 from contextlib import ExitStack, suppress
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.chaos.faults.missed import Missed
+from tests.chaos.faults.missed import Missed, send
 from tests.chaos.server import USER
 
 # Seconds until one of the console's sessions is seen, and until it has recovered.
@@ -48,7 +47,7 @@ def _freeze(stage, seconds):
 def _kill_session(stage, which):
     """kill -9: the server ends all others as well and recovers by itself."""
     pid = _session(stage, which)
-    _send(pid, signal.SIGKILL)
+    send(pid, signal.SIGKILL)
     _buried(pid)
     _recovered(stage)
 
@@ -56,12 +55,12 @@ def _kill_session(stage, which):
 def _freeze_session(stage, which, seconds):
     """It keeps whatever it holds, and who waits for it waits."""
     pid = _session(stage, which)
-    _send(pid, signal.SIGSTOP)
+    send(pid, signal.SIGSTOP)
     try:
         stage.wait(seconds)
     finally:
         with suppress(Missed):
-            _send(pid, signal.SIGCONT)
+            send(pid, signal.SIGCONT)
 
 
 def _session(stage, which):
@@ -73,14 +72,6 @@ def _session(stage, which):
         stage.wait(0.02)
     words = "nobody was connected"
     raise Missed(words)
-
-
-def _send(pid, number):
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        words = "it ended by itself"
-        raise Missed(words) from None
 
 
 def _end_sessions(stage, times):

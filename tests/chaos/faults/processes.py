@@ -1,13 +1,12 @@
 """The console's own processes: killed, frozen, doubled."""
 
-import os
 import shutil
 import signal
 import subprocess
 from contextlib import contextmanager
 
 from launcher import processes, services
-from tests.chaos.faults.missed import Missed
+from tests.chaos.faults.missed import Missed, send
 
 
 def _kill(stage, name):
@@ -16,17 +15,9 @@ def _kill(stage, name):
     if found is None:
         words = f"{name} does not run"
         raise Missed(words)
-    _send(found.pid, signal.SIGKILL)
+    send(found.pid, signal.SIGKILL)
     while processes.alive(found):
         stage.wait(0.01)
-
-
-def _send(pid, number):
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        words = "it ended by itself"
-        raise Missed(words) from None
 
 
 def _killer(name):
@@ -46,9 +37,9 @@ def _freeze(stage, seconds):
     if pid is None:
         words = "worker does not run"
         raise Missed(words)
-    _send(pid, signal.SIGSTOP)
+    send(pid, signal.SIGSTOP)
     stage.wait(seconds)
-    _send(pid, signal.SIGCONT)
+    send(pid, signal.SIGCONT)
 
 
 @contextmanager
