@@ -133,6 +133,10 @@ class World:
         """Someone else removes the container by force."""
         self.remove(container_id)
 
+    def take_from_network(self, container_id: str) -> None:
+        """As `docker network disconnect` does: it runs on, and has no address."""
+        self.containers[container_id].address = ""
+
     def go_down(self) -> None:
         self.down = True
         self._changed()

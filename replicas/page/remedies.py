@@ -52,6 +52,7 @@ LABELS = {
     "HealthCheckFailed": "Health check failed",
     "NotAnswering": "Stopped answering",
     "ContainerGone": "Container removed",
+    "AddressLost": "Address lost",
     "GpuLost": "GPU lost",
     "GpuUnavailable": "GPU unavailable",
     "EngineUnreachable": "Docker is away",

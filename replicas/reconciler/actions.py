@@ -50,12 +50,13 @@ Verb = Literal[
     "fetch",  # get the image
     "fetch_timeout",  # the image has not come in time
     "launch",  # create and start the container
-    "adopt",  # a container of ours runs and the row does not know it yet
+    "adopt",  # a container of ours runs, here or at this address, unknown to the row
     "ready",  # it answered: let traffic in
     "silent",  # it stopped answering: keep traffic away
     "answering",  # it answers again
     "exited",  # its container ended by itself
     "gone",  # its container was taken away
+    "no_address",  # its container runs where nothing can reach it
     "timeout",  # it never answered in time
     "restart_silent",  # it has not answered for too long
     "gpu_lost",  # its GPU is gone: out of traffic, and another takes its place

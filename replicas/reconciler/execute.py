@@ -245,6 +245,18 @@ def _gone(replica: Replica, _: Observed | None) -> Done:
     return done
 
 
+def _no_address(replica: Replica, container: Observed | None) -> Done:
+    done = _after_failing(replica)
+    fail(
+        replica,
+        Reason.FAILED,
+        words.NO_ADDRESS,
+        trouble="AddressLost",
+        tail=_tail(container),
+    )
+    return done
+
+
 def _timeout(replica: Replica, container: Observed | None) -> Done:
     done = _after_failing(replica)
     failing.timed_out(replica, _tail(container))
@@ -398,6 +410,7 @@ _VERBS: dict[str, Callable[[Replica, Observed | None], Done]] = {
     "answering": _answering,
     "exited": _exited,
     "gone": _gone,
+    "no_address": _no_address,
     "timeout": _timeout,
     "restart_silent": _restart_silent,
     "gpu_lost": _gpu_lost,

@@ -132,6 +132,7 @@ def facts_of(replica: Replica) -> ReplicaFacts:
         since=replica.since,
         retire=replica.retire,
         gpu_lost=any(not gpu.present for gpu in replica.gpus.all()),
+        address=replica.address,
         started_at=replica.started_at,
         answered_at=replica.answered_at,
         ready_at=replica.ready_at,

@@ -35,6 +35,7 @@ PASSING = frozenset(
         "Killed",
         "DiskFull",
         "ContainerGone",
+        "AddressLost",
         "EngineUnreachable",
         "EngineSlow",
         "ImageSlow",
@@ -117,6 +118,7 @@ def _can_serve_on(r: ReplicaFacts, w: Snapshot) -> bool:
         and container is not None
         and container.running
         and not container.paused
+        and bool(container.address)
     )
 
 

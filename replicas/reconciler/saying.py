@@ -24,6 +24,7 @@ _VERBS: dict[Verb, str] = {
     "answering": "let requests in at {} again",
     "exited": "write that the container of {} has ended",
     "gone": "write that the container of {} was taken away",
+    "no_address": "start {} anew: its container has no address",
     "timeout": "give up {}, which has not answered in time",
     "restart_silent": "start {} anew: it has not answered for too long",
     "gpu_lost": "replace {}, whose GPU is gone",

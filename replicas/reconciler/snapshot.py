@@ -44,6 +44,7 @@ class ReplicaFacts:
     # 0: none, or it would not help.
     short: int = 0
     gpu_lost: bool = False  # it holds a GPU that is not there any more
+    address: str = ""  # where the row says that it is; "" before it is known
     started_at: datetime | None = None
     answered_at: datetime | None = None
     ready_at: datetime | None = None

@@ -70,7 +70,9 @@ def _starting(
         return "launch"
     if not c.running:
         return "exited"
-    if r.started_at is None:
+    if not c.address:
+        return "no_address"
+    if r.started_at is None or _moved(r, c):
         return "adopt"
     if r.answered_at is not None:
         return "ready"
@@ -89,6 +91,10 @@ def _serving(
         return "gone"
     if not c.running:
         return "exited"
+    if not c.address:
+        return "no_address"
+    if _moved(r, c):
+        return "adopt"
     if c.paused:
         # Somebody's wish: it is left alone, and out of traffic, until it goes on.
         return "silent" if r.state is S.READY else None
@@ -101,6 +107,11 @@ def _serving(
         return "restart_silent"
     p.look_at(deadline)
     return None
+
+
+def _moved(r: ReplicaFacts, c: Observed) -> bool:
+    """As after a restart by hand. Another container may have its old address by now."""
+    return bool(r.address) and r.address != c.address
 
 
 def _failed(

@@ -15,6 +15,11 @@ NO_COMMAND = (126, 127)
 ENDED_FROM_OUTSIDE = (137, 143)
 
 PAUSED = "Somebody paused its container. “docker unpause” lets it go on."
+# dockerd that is killed while it starts a container forgets the address it gave it.
+NO_ADDRESS = (
+    "Its container runs, but the engine gives it no address, so nothing can reach it. "
+    "It is started anew."
+)
 
 
 def gpu_text(models: Sequence[str], memory_gb: int, node: str) -> str:

@@ -142,6 +142,14 @@ async def test_start_gives_the_address(bench):
     assert bench.look(made.id).address == seen.address
 
 
+async def test_one_without_a_network_runs_and_has_no_address(bench):
+    container_id = bench.run()
+    bench.take_from_network(container_id)
+    seen = bench.look(container_id)
+    assert (seen.running, seen.address) == (True, "")
+    assert bench.engine.start(container_id).address == ""
+
+
 async def test_starting_twice_is_success(bench):
     container_id = bench.run()
     assert bench.engine.start(container_id).running

@@ -13,7 +13,7 @@ from endpoints.tests.factories import MediumTierFactory
 from replicas import services
 from replicas.engine.base import EngineRefused
 from replicas.models import Gpu, Replica
-from replicas.reconciler import loop
+from replicas.reconciler import loop, words
 from replicas.runner import fetching
 from replicas.states import ReplicaState as S
 from replicas.tests.factories import GpuFactory
@@ -249,6 +249,35 @@ def test_a_changed_container_moves_over(house):
     assert house.settle(endpoint) == [S.READY, S.STARTING]
     house.answer(endpoint)
     assert [r.revision.number for r in endpoint.replicas.filter(state=S.READY)] == [2]
+
+
+# --- its address ---------------------------------------------------------------
+
+
+def test_one_that_lost_its_address_is_replaced_and_says_so(house):
+    endpoint = house.endpoint()
+    house.up(endpoint)
+    (replica,) = house.replicas(endpoint)
+    house.world.take_from_network(replica.container_id)
+    assert loop.sweep() == [endpoint.pk]
+    assert house.settle(endpoint) == [S.FAILED]
+    assert house.lead(endpoint) == []
+    replica.refresh_from_db()
+    assert replica.trouble == "AddressLost"
+    assert replica.trouble_text == words.NO_ADDRESS
+    assert replica.retry_at is not None
+
+
+def test_requests_follow_a_container_to_another_address(house):
+    endpoint = house.endpoint()
+    house.up(endpoint)
+    (replica,) = house.replicas(endpoint)
+    # As `docker restart` may do, and nobody heard of it.
+    house.world.containers[replica.container_id].address = "10.213.0.99"
+    assert loop.sweep() == [endpoint.pk]
+    assert house.settle(endpoint) == [S.READY]
+    (way,) = house.ingress.routes[endpoint.name].upstreams
+    assert way.address == "10.213.0.99"
 
 
 # --- hardware ------------------------------------------------------------------

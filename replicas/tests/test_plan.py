@@ -135,6 +135,42 @@ ONE_REPLICA = {
         ),
         [("timeout", 1)],
     ),
+    "its engine was killed while it started it": (
+        world(
+            replica(S.STARTING, started_at=ago(5)),
+            containers={(1, 1): replace(running, address="")},
+        ),
+        [("no_address", 1)],
+    ),
+    "the same, before the start was written": (
+        world(
+            replica(S.STARTING),
+            containers={(1, 1): replace(running, address="", started_at=None)},
+        ),
+        [("no_address", 1)],
+    ),
+    "at another address while starting": (
+        world(
+            replica(S.STARTING, started_at=ago(5), address="172.30.0.9"),
+            containers={(1, 1): running},
+        ),
+        [("adopt", 1)],
+    ),
+    "ready and taken from its network": (
+        world(
+            replica(S.READY, address="172.30.0.2"),
+            containers={(1, 1): replace(running, address="")},
+        ),
+        [("no_address", 1)],
+    ),
+    "ready, restarted by hand, and at another address": (
+        world(replica(S.READY, address="172.30.0.9"), containers={(1, 1): running}),
+        [("adopt", 1)],
+    ),
+    "ready and where it was": (
+        world(replica(S.READY, address="172.30.0.2"), containers={(1, 1): running}),
+        [],
+    ),
     "exited while starting": (
         world(replica(S.STARTING, started_at=ago(5)), containers={(1, 1): exited}),
         [("exited", 1)],

@@ -119,6 +119,10 @@ class Bench:
         found = self.engine.observe(self.labels)
         return next((one for one in found if one.id == container_id), None)
 
+    def take_from_network(self, container_id: str) -> None:
+        """Leave it running without a network."""
+        raise NotImplementedError
+
     def go_away(self) -> Bench:
         """The same bench with an engine that does not answer."""
         raise NotImplementedError
@@ -171,6 +175,11 @@ class DockerBench(Bench):
     def forget(self, image: str) -> None:
         self.client.remove_image(image, force=True)
 
+    def take_from_network(self, container_id: str) -> None:
+        seen = self.client.inspect_container(container_id)
+        for network in seen["NetworkSettings"]["Networks"]:
+            self.client.disconnect_container_from_network(container_id, network)
+
     def go_away(self) -> Bench:
         socket = f"unix:///run/{uuid.uuid4().hex}.sock"
         return DockerBench(DockerEngine(socket), DockerStreams(socket), self.image)
@@ -220,6 +229,9 @@ class FakeBench(Bench):
     def behave(self, behaviour: str) -> dict[str, object]:
         command = (PROGRAM,) if behaviour == "missing program" else ()
         return {"image": f"app:{behaviour}", "command": command}
+
+    def take_from_network(self, container_id: str) -> None:
+        self.world.take_from_network(container_id)
 
     def go_away(self) -> Bench:
         self.world.go_down()
