@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from launcher import processes
 from tests.api import Api
 from tests.browser import open_signed_in
-from tests.console import running_console
+from tests.console import running_console, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
@@ -171,6 +171,8 @@ def test_what_dies_with_its_engine_is_replaced_once(page, broken, own_engine, re
 
 
 def test_a_full_disk_is_named(page, broken, own_engine, api):
+    # What goes while the disk is filled makes room on it again.
+    until(lambda: not own_engine.containers())
     with full_disk(own_engine):
         api.create("full", "alight-test/own:1", 8080, **SERVER)
         page.goto(f"{broken.url}/endpoints/full/")
