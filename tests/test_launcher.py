@@ -16,7 +16,7 @@ import pytest
 from launcher import processes
 from launcher.config import ROOT
 from launcher.services import is_healthy
-from tests.console import new_console, remove_console
+from tests.console import new_console, remove_console, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.haproxy, pytest.mark.valkey]
 
@@ -37,14 +37,6 @@ def first_words(fresh):
 def answer(url):
     with urllib.request.urlopen(url, timeout=10) as found:
         return found.status, found.read().decode()
-
-
-def until(condition, seconds=60):
-    """Wait for what no event tells of; fails when it does not come."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
 
 
 def test_the_console_answers_when_make_up_returns(fresh, first_words):

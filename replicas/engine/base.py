@@ -130,9 +130,9 @@ class Observed:
     """A container as the engine reports it now.
 
     running is False for created and exited containers; `exit_code` is None until it
-    has exited. `address` is the container's own IP, empty when not running,
-    and of one that runs without: its engine was killed while it started it, or somebody
-    took it from its network.
+    has exited. `address` is the container's own IP, empty when not running, and when it
+    runs without: its engine was killed while it started it, or somebody took it from
+    its network.
     `oom` is a hint only: it is also true when just a child process was killed.
     `error` is why it could not run, as far as the engine knows. A program that the
     image lacks shows here, with exit code 127: an init process stands before it.

@@ -70,9 +70,9 @@ def _starting(
         return "launch"
     if not c.running:
         return "exited"
-    if not c.address:
-        return "no_address"
-    if r.started_at is None or _moved(r, c):
+    if elsewhere := _elsewhere(r, c):
+        return elsewhere
+    if r.started_at is None:
         return "adopt"
     if r.answered_at is not None:
         return "ready"
@@ -91,10 +91,8 @@ def _serving(
         return "gone"
     if not c.running:
         return "exited"
-    if not c.address:
-        return "no_address"
-    if _moved(r, c):
-        return "adopt"
+    if elsewhere := _elsewhere(r, c):
+        return elsewhere
     if c.paused:
         # Somebody's wish: it is left alone, and out of traffic, until it goes on.
         return "silent" if r.state is S.READY else None
@@ -109,9 +107,12 @@ def _serving(
     return None
 
 
-def _moved(r: ReplicaFacts, c: Observed) -> bool:
-    """As after a restart by hand. Another container may have its old address by now."""
-    return bool(r.address) and r.address != c.address
+def _elsewhere(r: ReplicaFacts, c: Observed) -> Verb | None:
+    """What follows where it runs, but not at the address that its row has."""
+    if not c.address:
+        return "no_address"
+    # As after a restart by hand. Another container may have the old address by now.
+    return "adopt" if r.address and r.address != c.address else None
 
 
 def _failed(

@@ -17,8 +17,7 @@ ENDED_FROM_OUTSIDE = (137, 143)
 PAUSED = "Somebody paused its container. “docker unpause” lets it go on."
 # dockerd that is killed while it starts a container forgets the address it gave it.
 NO_ADDRESS = (
-    "Its container runs, but the engine gives it no address, so nothing can reach it. "
-    "It is started anew."
+    "Its container runs, but the engine gives it no address, so nothing can reach it."
 )
 
 

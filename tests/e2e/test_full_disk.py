@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from contextlib import suppress
 
 import pytest
@@ -10,7 +9,7 @@ import requests
 
 from launcher.install import as_root
 from tests.api import Api
-from tests.console import new_console, remove_console
+from tests.console import new_console, remove_console, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.sqlite]
 
@@ -54,7 +53,7 @@ def test_a_full_disk_is_said_and_passes(small, tiny_image):
     assert "is full" not in small.launch("status")
     # Its processes are those of before, and do their work.
     api.call("PATCH", "endpoint/art", json={"min_replicas": 2})
-    until(lambda: api.events("art").count("ReplicaRunning") == 2)
+    until(lambda: api.events("art").count("ReplicaRunning") == 2, 90)
     assert "Starting again" not in (small.home / "logs" / "supervisor.log").read_text()
 
 
@@ -72,13 +71,6 @@ def reached(console):
     host = {"Host": f"art.localhost:{console.port}"}
     url = f"http://127.0.0.1:{console.port}/"
     return requests.get(url, headers=host, timeout=60).status_code == 200
-
-
-def until(condition, seconds=90):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.2)
 
 
 def _root(*words):

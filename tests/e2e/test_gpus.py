@@ -32,7 +32,7 @@ for count in (1, 2):
         gpus=count, gpu_memory_gb=24, cores=0.5, memory_mb=64, shm_mb=16, edited=True)
 """
 # Seconds for all fifty; far more than they take.
-LONG = 900
+LONG = 400
 
 
 @pytest.fixture(scope="module")
