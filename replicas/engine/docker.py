@@ -21,6 +21,7 @@ from replicas.engine import (
     errors,
     finding_gpus,
     helpers,
+    left_behind,
     names,
     procnet,
     running,
@@ -165,6 +166,9 @@ class DockerEngine:
 
     def remove(self, container_id: str) -> None:
         with suppress(errors.Gone), spoken():
+            seen = self._client().inspect_container(container_id)
+            if left_behind.is_suspected(seen):
+                left_behind.end(self._client(), self.installation, seen["Id"])
             self._client().remove_container(container_id, v=True, force=True)
 
     def remove_volume(self, name: str) -> None:

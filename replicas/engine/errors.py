@@ -25,6 +25,13 @@ class Gone(base.EngineRefused):
     """The container is not there, or is on its way out. Often that is success."""
 
 
+class LeftBehind(base.EngineRefused):
+    """The engine was killed while it started this container: it can never be started.
+
+    Its processes may live for all that.
+    """
+
+
 class NoVolume(base.EngineRefused):
     """The volume is not there. Often that is success."""
 
@@ -279,6 +286,13 @@ def _gpu_unknown(image: str, said: str) -> base.EngineError:
     )
 
 
+def _left_behind(image: str, said: str) -> base.EngineError:
+    return LeftBehind(
+        "The Docker engine was killed while it started this container, and cannot "
+        "start it any more. What is left of it is ended."
+    )
+
+
 def _little_memory(image: str, said: str) -> base.EngineError:
     return base.EngineRefused(
         "The memory limit is too low for a container. Choose a larger tier."
@@ -292,6 +306,11 @@ def _row(pattern: str, make: Sentence) -> tuple[re.Pattern[str], Sentence]:
 _TABLE = [
     _row(r"no such container|removal of container .* in progress", _gone),
     _row(r"container which is dead or marked for removal", _gone),
+    _row(
+        r"task \S+ already exists|\bid already in use|container with (given )?id \S*"
+        r" ?(already )?exists",
+        _left_behind,
+    ),
     _row(r"no such volume", _no_volume),
     _row(r"volume is in use", _volume_in_use),
     _row(r"no space left on device", _disk_full),

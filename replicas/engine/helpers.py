@@ -18,7 +18,7 @@ from typing import Any
 
 from replicas.engine import names
 
-GPUS, ARCHIVE, NETWORK = "gpus", "archive", "network"
+GPUS, ARCHIVE, NETWORK, REAPER = "gpus", "archive", "network", "reaper"
 # Where the volume is in a helper that reads one.
 PLACE = "/volume"
 # The file of a helper's program, by the machine's name in the engine's words.
@@ -142,7 +142,7 @@ def in_network(installation: str, script: str) -> dict[str, Any]:
         "UsernsMode": "host",
         "SecurityOpt": ["no-new-privileges", "label=disable"],
         "Mounts": [
-            _of_machine("/", MACHINE, read_only=True),
+            *_programs(),
             # Programs that change the packet filter lock a file there.
             _of_machine("/run", "/run", read_only=False),
         ],
@@ -150,12 +150,66 @@ def in_network(installation: str, script: str) -> dict[str, Any]:
     return body
 
 
+# Only what a shell has of itself, but for the pause. A process that has been killed may
+# be there for a moment, and with it its address.
+_REAP = """\
+exec 2>&1
+round=0
+while [ "$round" -lt 50 ]; do
+  found=
+  for place in /proc/[0-9]*; do
+    pid=${place#/proc/}
+    while read -r line; do
+      case "$line" in *"$1"*)
+        found=yes
+        if kill -9 "$pid" && [ "$round" = 0 ]; then echo "$pid"; fi
+        break
+      esac
+    done < "$place/cgroup"
+  done 2> /dev/null
+  [ -z "$found" ] && exit
+  round=$((round + 1))
+  sleep 0.1
+done
+echo "Some did not end."
+exit 1
+"""
+
+
+def reaps(installation: str, container_id: str) -> dict[str, Any]:
+    """Body of a create call: it kills every process of that container, whatever the
+    engine knows of it, and writes their pids."""
+    body = _body(installation, REAPER, "bin/sh")
+    body["Image"] = ":".join(machine_image())
+    body["Cmd"] = ["-c", _REAP, "reaper", container_id]
+    body["HostConfig"] |= {
+        "PidMode": "host",
+        "CapAdd": ["KILL"],
+        "UsernsMode": "host",
+        # A profile would keep its signals to processes of the same profile.
+        "SecurityOpt": ["no-new-privileges", "label=disable", "apparmor=unconfined"],
+        "Mounts": _programs(),
+    }
+    return body
+
+
+def _programs() -> list[dict[str, Any]]:
+    """The machine's files; /usr by itself, as it may be another disk."""
+    places = {"/": MACHINE, "/usr": f"{MACHINE}/usr"}
+    return [_of_machine(*place, read_only=True) for place in places.items()]
+
+
 def _of_machine(source: str, target: str, *, read_only: bool) -> dict[str, Any]:
+    """That file system alone. With what is mounted below it the helper would hold the
+    networks of all containers, and where its engine is killed it stays: so do their
+    addresses, then.
+    """
     return {
         "Type": "bind",
         "Source": source,
         "Target": target,
         "ReadOnly": read_only,
+        "BindOptions": {"NonRecursive": True},
     }
 
 

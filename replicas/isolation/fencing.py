@@ -29,8 +29,8 @@ ask nft nft list table inet {bridge}
 ask ipv6 test -e /proc/net/if_inet6
 ask bridged cat /proc/sys/net/bridge/bridge-nf-call-iptables
 ask daemon cat {root}/etc/docker/daemon.json
-ask resolv cat {root}/etc/resolv.conf
-ask behind cat {root}/run/systemd/resolve/resolv.conf
+ask resolv cat /etc/resolv.conf
+ask behind cat /run/systemd/resolve/resolv.conf
 """
 _SECTION = re.compile(r"^#< (\w+)\n(.*?)\n#> (\d+)$", re.MULTILINE | re.DOTALL)
 _CHANGE = """
@@ -49,7 +49,8 @@ class PartlyFenced(NotFenced):
 
 
 class Place(Protocol):
-    # Where the files of the engine's machine are, "" for /.
+    # Where the files of the engine's machine are, "" for /. Its /run is at /run, and
+    # the name servers that the engine asks are in /etc/resolv.conf.
     root: str
 
     def run(self, script: str) -> str:

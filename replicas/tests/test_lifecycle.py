@@ -12,6 +12,7 @@ from endpoints.states import Phase
 from endpoints.tests.factories import MediumTierFactory
 from replicas import services
 from replicas.engine.base import EngineRefused
+from replicas.engine.errors import translate
 from replicas.models import Gpu, Replica
 from replicas.reconciler import loop, words
 from replicas.runner import fetching
@@ -212,6 +213,27 @@ def test_what_the_engine_refuses_is_said_in_its_words(house, monkeypatch):
     (replica,) = house.replicas(endpoint)
     assert replica.trouble_text == "The engine says no."
     assert "ContainerNotStarted" in house.story(endpoint)
+
+
+def test_a_container_that_its_killed_engine_cannot_start_is_replaced(
+    house, monkeypatch
+):
+    endpoint = house.endpoint()
+    house.has_image()
+
+    def refuse(container_id):
+        raise translate(500, "id already in use")
+
+    monkeypatch.setattr(house.engine, "start", refuse)
+    assert house.settle(endpoint) == [S.FAILED]
+    (replica,) = house.replicas(endpoint)
+    assert replica.trouble_text.startswith("The Docker engine was killed while")
+    assert house.engine.observe({}) == []
+    monkeypatch.delattr(house.engine, "start")
+    Replica.objects.update(retry_at=timezone.now() - timedelta(seconds=1))
+    assert house.settle(endpoint) == [S.STARTING]
+    (again,) = house.engine.observe({})
+    assert again.id != replica.container_id
 
 
 def test_an_image_that_cannot_be_had_fails_the_attempt(house):
