@@ -50,8 +50,9 @@ Verb = Literal[
     "fetch",  # get the image
     "fetch_timeout",  # the image has not come in time
     "launch",  # create and start the container
-    "adopt",  # a container of ours runs, here or at this address, unknown to the row
+    "adopt",  # a container of ours runs, or runs anew, unknown to the row
     "ready",  # it answered: let traffic in
+    "restarted",  # somebody restarted its container: no traffic until it answers again
     "silent",  # it stopped answering: keep traffic away
     "answering",  # it answers again
     "exited",  # its container ended by itself

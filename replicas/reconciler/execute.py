@@ -211,6 +211,25 @@ def _silent(replica: Replica, container: Observed | None) -> Done:
     return Done(changed=True, routes=True)
 
 
+def _restarted(replica: Replica, container: Observed | None) -> Done:
+    if container is None:
+        return Done(changed=True)
+    now = timezone.now()
+    seen = {
+        "address": container.address,
+        "started_at": container.started_at or now,
+        # Until it is asked there.
+        "silent_since": now,
+    }
+    with transaction.atomic():
+        if S(replica.state) is S.UNHEALTHY:
+            services.note(replica, **seen)
+        elif services.move(replica, S.UNHEALTHY, **seen):
+            text = "Its container was restarted. It gets no traffic until it answers."
+            services.tell(replica, Reason.SILENT, text)
+    return Done(changed=True, routes=True)
+
+
 def _answering(replica: Replica, _: Observed | None) -> Done:
     launch.open_route(replica)
     with transaction.atomic():
@@ -406,6 +425,7 @@ _VERBS: dict[str, Callable[[Replica, Observed | None], Done]] = {
     "launch": lambda replica, _: Done(changed=launch.launch(replica)),
     "adopt": lambda replica, seen: Done(changed=launch.adopt(replica, seen)),
     "ready": _ready,
+    "restarted": _restarted,
     "silent": _silent,
     "answering": _answering,
     "exited": _exited,

@@ -111,8 +111,13 @@ def adopt(replica: Replica, seen: Observed | None) -> bool:
     probing = Reason.PROBING_HEALTH if spec.health_path else Reason.PROBING_PORT
     # One transaction: a worker that dies leaves the row and its story alike.
     with transaction.atomic():
+        # What answered before it was restarted is another process's answer.
         if not services.note(
-            replica, container_id=seen.id, address=seen.address, started_at=started
+            replica,
+            container_id=seen.id,
+            address=seen.address,
+            started_at=started,
+            answered_at=None,
         ):
             return False
         services.tell_once(

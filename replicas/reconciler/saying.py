@@ -20,6 +20,7 @@ _VERBS: dict[Verb, str] = {
     "launch": "create and start the container of {}",
     "adopt": "take over the container of {}, which runs already",
     "ready": "let requests in at {}, which has answered",
+    "restarted": "keep requests away from {}, which somebody restarted",
     "silent": "keep requests away from {}, which does not answer",
     "answering": "let requests in at {} again",
     "exited": "write that the container of {} has ended",

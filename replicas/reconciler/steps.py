@@ -70,8 +70,8 @@ def _starting(
         return "launch"
     if not c.running:
         return "exited"
-    if elsewhere := _elsewhere(r, c):
-        return elsewhere
+    if anew := _anew(r, c):
+        return anew
     if r.started_at is None:
         return "adopt"
     if r.answered_at is not None:
@@ -91,8 +91,8 @@ def _serving(
         return "gone"
     if not c.running:
         return "exited"
-    if elsewhere := _elsewhere(r, c):
-        return elsewhere
+    if anew := _anew(r, c):
+        return anew
     if c.paused:
         # Somebody's wish: it is left alone, and out of traffic, until it goes on.
         return "silent" if r.state is S.READY else None
@@ -107,12 +107,17 @@ def _serving(
     return None
 
 
-def _elsewhere(r: ReplicaFacts, c: Observed) -> Verb | None:
-    """What follows where it runs, but not at the address that its row has."""
+def _anew(r: ReplicaFacts, c: Observed) -> Verb | None:
+    """What follows where it runs, but not as its row has it: somebody restarted it, or
+    it has no address any more."""
     if not c.address:
         return "no_address"
-    # As after a restart by hand. Another container may have the old address by now.
-    return "adopt" if r.address and r.address != c.address else None
+    # Another container may have the old address by now.
+    moved = r.address and r.address != c.address
+    begun = r.started_at and c.started_at and r.started_at != c.started_at
+    if not moved and not begun:
+        return None
+    return "adopt" if r.state is S.STARTING else "restarted"
 
 
 def _failed(

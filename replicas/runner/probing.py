@@ -12,8 +12,11 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 import aiohttp
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from endpoints import live
@@ -50,7 +53,27 @@ class Probe:
     starting: bool
 
 
-Key = tuple[int, int, str]  # replica id, attempt, state
+class Key(NamedTuple):
+    """Which start of which replica is asked. With the state: another worker's verdict
+    begins the asking anew.
+
+    What is heard at a former address, or was before a restart, is no answer of it.
+    """
+
+    replica: int
+    attempt: int
+    state: str
+    address: str
+    started_at: datetime | None
+
+    def rows(self) -> QuerySet[Replica]:
+        """Its row, unless it is another start by now."""
+        return Replica.objects.filter(
+            pk=self.replica,
+            attempt=self.attempt,
+            address=self.address,
+            started_at=self.started_at,
+        )
 
 
 def pauses(slow: float) -> Iterator[float]:
@@ -104,7 +127,7 @@ class Prober:
                 other = hint.ports != before.ports
             if other or now - told >= 1.0:
                 told = now
-                seen = starting_progress(key[0], probe, tries, pause, heard, hint)
+                seen = starting_progress(key.replica, probe, tries, pause, heard, hint)
                 await in_thread(progress.write, probe.endpoint_id, seen)
             if other:
                 # Pages have a button for it, which progress alone does not draw.
@@ -200,8 +223,13 @@ def _wanted() -> dict[Key, Probe]:
         if starting and replica.answered_at is not None:
             continue
         spec = replica.container
-        # With the state: another worker's verdict begins the asking anew.
-        key = (replica.pk, replica.attempt, replica.state)
+        key = Key(
+            replica=replica.pk,
+            attempt=replica.attempt,
+            state=replica.state,
+            address=replica.address,
+            started_at=replica.started_at,
+        )
         found[key] = Probe(
             endpoint_id=replica.endpoint_id,
             address=replica.address,
@@ -216,18 +244,18 @@ def _wanted() -> dict[Key, Probe]:
 
 def _answered(key: Key, endpoint_id: int, tries: int) -> bool:
     """Write the observation; the reconciler makes it ready."""
-    seen: progress.Progress = {"replica": key[0], "state": "starting", "tries": tries}
+    seen: progress.Progress = {
+        "replica": key.replica,
+        "state": "starting",
+        "tries": tries,
+    }
     progress.write(endpoint_id, seen)
-    rows = Replica.objects.filter(
-        pk=key[0], attempt=key[1], state=S.STARTING, answered_at=None
-    )
+    rows = key.rows().filter(state=S.STARTING, answered_at=None)
     return bool(rows.update(answered_at=timezone.now()))
 
 
 def _silent(key: Key, silent: bool) -> bool:
-    rows = Replica.objects.filter(
-        pk=key[0], attempt=key[1], state__in=[S.READY, S.UNHEALTHY]
-    )
+    rows = key.rows().filter(state__in=[S.READY, S.UNHEALTHY])
     if silent:
         return bool(rows.filter(silent_since=None).update(silent_since=timezone.now()))
     return bool(rows.exclude(silent_since=None).update(silent_since=None))

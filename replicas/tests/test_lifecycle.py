@@ -290,16 +290,62 @@ def test_one_that_lost_its_address_is_replaced_and_says_so(house):
     assert replica.retry_at is not None
 
 
-def test_requests_follow_a_container_to_another_address(house):
+# As `docker restart` does, and nobody heard of it.
+RESTARTED = [
+    {"address": "10.213.0.99"},
+    {"started_at": timezone.now() + timedelta(seconds=1)},
+]
+
+
+def restarted_unheard(house, replica, **facts):
+    for name, value in facts.items():
+        setattr(house.world.containers[replica.container_id], name, value)
+
+
+@pytest.mark.parametrize("facts", RESTARTED)
+def test_one_that_was_restarted_gets_requests_once_it_answers_again(house, facts):
     endpoint = house.endpoint()
     house.up(endpoint)
     (replica,) = house.replicas(endpoint)
-    # As `docker restart` may do, and nobody heard of it.
-    house.world.containers[replica.container_id].address = "10.213.0.99"
+    restarted_unheard(house, replica, **facts)
     assert loop.sweep() == [endpoint.pk]
+    assert house.settle(endpoint) == [S.UNHEALTHY]
+    assert house.lead(endpoint) == []
+    told = endpoint.events.get(reason="NotAnswering")
+    assert told.message.startswith("Its container was restarted.")
+    # It is asked for as long as any other that does not answer.
+    assert house.settle(endpoint) == [S.UNHEALTHY]
+    # What the prober writes.
+    Replica.objects.update(silent_since=None)
     assert house.settle(endpoint) == [S.READY]
     (way,) = house.ingress.routes[endpoint.name].upstreams
-    assert way.address == "10.213.0.99"
+    assert way.address == facts.get("address", replica.address)
+
+
+def test_one_that_was_restarted_while_silent_has_its_time_to_answer(house):
+    endpoint = house.endpoint()
+    house.up(endpoint)
+    (replica,) = house.replicas(endpoint)
+    long_ago = timezone.now() - timedelta(seconds=119)
+    Replica.objects.update(silent_since=long_ago)
+    assert house.settle(endpoint) == [S.UNHEALTHY]
+    restarted_unheard(house, replica, address="10.213.0.99")
+    assert house.settle(endpoint) == [S.UNHEALTHY]
+    replica.refresh_from_db()
+    assert replica.address == "10.213.0.99"
+    assert replica.silent_since > long_ago + timedelta(seconds=60)
+
+
+def test_an_answer_from_before_a_restart_makes_nothing_ready(house):
+    endpoint = house.endpoint()
+    house.has_image()
+    assert house.settle(endpoint) == [S.STARTING]
+    (replica,) = house.replicas(endpoint)
+    restarted_unheard(house, replica, address="10.213.0.99")
+    assert house.answer(endpoint) == [S.STARTING]
+    replica.refresh_from_db()
+    assert (replica.address, replica.answered_at) == ("10.213.0.99", None)
+    assert house.answer(endpoint) == [S.READY]
 
 
 # --- hardware ------------------------------------------------------------------

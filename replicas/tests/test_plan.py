@@ -59,7 +59,7 @@ def container(*, running=True, created=False, exit_code=None, ended=0.0):
         exit_code=exit_code,
         oom=False,
         address="172.30.0.2" if running else "",
-        started_at=ago(5),
+        started_at=None,
         finished_at=None if running else ago(ended),
     )
 
@@ -145,7 +145,7 @@ ONE_REPLICA = {
     "the same, before the start was written": (
         world(
             replica(S.STARTING),
-            containers={(1, 1): replace(running, address="", started_at=None)},
+            containers={(1, 1): replace(running, address="")},
         ),
         [("no_address", 1)],
     ),
@@ -165,6 +165,25 @@ ONE_REPLICA = {
     ),
     "ready, restarted by hand, and at another address": (
         world(replica(S.READY, address="172.30.0.9"), containers={(1, 1): running}),
+        [("restarted", 1)],
+    ),
+    "silent, restarted by hand, and at the same address": (
+        world(
+            replica(
+                S.UNHEALTHY,
+                address="172.30.0.2",
+                started_at=ago(60),
+                silent_since=ago(50),
+            ),
+            containers={(1, 1): replace(running, started_at=ago(5))},
+        ),
+        [("restarted", 1)],
+    ),
+    "restarted by hand after it answered, before it was ready": (
+        world(
+            replica(S.STARTING, started_at=ago(60), answered_at=ago(6)),
+            containers={(1, 1): replace(running, started_at=ago(5))},
+        ),
         [("adopt", 1)],
     ),
     "ready and where it was": (

@@ -6,14 +6,16 @@ import contextlib
 import pytest
 from aiohttp import web
 from channels.db import database_sync_to_async
+from django.utils import timezone
 
 from endpoints import vault
 from endpoints.tests.factories import EndpointFactory, spec
 from replicas.engine.fake import FakeImage, FakeStreams
 from replicas.models import Replica
 from replicas.reconciler import loop
+from replicas.runner import probing
 from replicas.runner.fetching import Fetcher
-from replicas.runner.probing import Prober, pauses
+from replicas.runner.probing import Key, Prober, pauses
 from replicas.runner.watching import Watcher
 from replicas.states import ReplicaState as S
 from replicas.tests.factories import ReplicaFactory
@@ -191,6 +193,24 @@ async def test_three_misses_are_silence_and_one_answer_ends_it(house, monkeypatc
         await web.TCPSite(again, "127.0.0.1", port).start()
         await until(lambda: not silent.exists())
         await again.cleanup()
+
+
+@pytest.mark.parametrize("state", [S.STARTING, S.READY, S.UNHEALTHY])
+@pytest.mark.parametrize(
+    "before", [{"address": "10.213.0.77"}, {"started_at": timezone.now()}]
+)
+def test_what_was_heard_before_a_restart_counts_for_nothing(house, state, before):
+    """Another container may have the address by now."""
+    replica = ReplicaFactory(
+        ready=True, state=state, answered_at=None, silent_since=timezone.now()
+    )
+    start = (replica.pk, replica.attempt, state, replica.address, replica.started_at)
+    former = Key(*start)._replace(**before)
+    assert not probing._answered(former, replica.endpoint_id, 1)
+    assert not probing._silent(former, False)
+    replica.refresh_from_db()
+    assert replica.answered_at is None
+    assert replica.silent_since is not None
 
 
 async def test_a_container_that_dies_is_looked_at_at_once(house):
