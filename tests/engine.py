@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -183,7 +184,8 @@ class OwnEngine:
             _root("rm", "-f", str(self.home / name))
 
     def _left(self):
-        """What still runs with this engine's folder on its command line."""
+        """What still runs with this engine's folder on its command line, or in one of
+        its containers, and what these have started: also of containers it forgot."""
         found = []
         for place in Path("/proc").glob("[0-9]*"):
             try:
@@ -195,12 +197,23 @@ class OwnEngine:
                 os.fsencode(self.home) in words or self._owns(cgroup)
             ):
                 found.append(int(place.name))
+        for pid in found:
+            # It grows meanwhile, so theirs are found, too.
+            found += [one for one in _children(pid) if one not in found]
         return found
 
     def _owns(self, cgroup):
         folder = self.home / "data" / "containers"
         ids = [part for part in cgroup.replace("\n", "/").split("/") if len(part) == 64]
         return any((folder / one).exists() for one in ids)
+
+
+def _children(pid):
+    found = []
+    for place in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, place.read_text().split())
+    return found
 
 
 def _root(*words, check=True):

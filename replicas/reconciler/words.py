@@ -94,7 +94,8 @@ def exited(code: int | None, oom: bool, memory_gb: int, error: str = "") -> str:
         0: "It ended by itself. A server has to keep running.",
         126: "The command could not be run: it is not a program.",
         127: "The command was not found in the image.",
-        137: "It was killed.",
+        # The engine does not always hear of the second (known-gaps).
+        137: "It was killed: by somebody, or because it ran out of memory.",
         139: "It crashed: it touched memory that is not its own.",
         143: "It was asked to end from outside.",
     }

@@ -47,6 +47,13 @@ def test_out_of_memory_says_how_much(world):
     assert (event.data["code"], event.data["tail"]) == (137, ["one", "two"])
 
 
+def test_one_that_was_killed_may_have_run_out_of_memory_unheard(world):
+    replica = starting()
+    failing.exited(replica, 137, oom=False, error="", tail=[])
+    text = "It was killed: by somebody, or because it ran out of memory."
+    assert story(replica)[0] == (Reason.EXITED, "Killed", text)
+
+
 def test_a_clean_exit_is_no_crash(world):
     replica = starting()
     failing.exited(replica, 0, oom=False, error="", tail=[])

@@ -190,7 +190,7 @@ def test_a_full_disk_is_named(page, broken, own_engine, api):
     [
         # Seen a moment earlier it has been killed already and is still there.
         ("removed", ["rm", "--force"], re.compile("Somebody removed it|It was killed")),
-        ("killed", ["kill"], "exited with code 137. It was killed."),
+        ("killed", ["kill"], "exited with code 137. It was killed: by somebody"),
         ("ended", ["stop"], "exited with code 143. It was asked to end"),
     ],
 )
