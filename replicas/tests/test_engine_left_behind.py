@@ -58,6 +58,8 @@ def runtime(own_engine, tmp_path):
     own_engine.start(*made.options)
     own_engine.tiny_image()
     yield made
+    for name in own_engine.containers():
+        own_engine.docker("rm", "--force", name)
     own_engine.stop()
 
 
@@ -133,8 +135,6 @@ def test_nothing_stays_of_a_start_that_its_engine_did_not_survive(left, engine):
     after = engine.create(wanted(2))
     address = engine.start(after.id).address
     until(lambda: answers(address), seconds=10)
-    engine.remove(after.id)
-    assert engine.observe({}) == []
 
 
 @pytest.mark.docker
@@ -142,12 +142,12 @@ def test_one_that_was_never_started_is_removed_and_nobody_is_hurt(
     runtime, engine, own_engine
 ):
     beside, made = engine.create(wanted(3)), engine.create(wanted(4))
-    engine.start(beside.id)
+    address = engine.start(beside.id).address
+    until(lambda: answers(address))
     alive = processes_of(beside.id)
     engine.remove(made.id)
     assert processes_of(beside.id) == alive
     assert list(own_engine.containers()) == [beside.name]
-    engine.remove(beside.id)
 
 
 @pytest.mark.docker
@@ -172,7 +172,6 @@ def test_a_helper_holds_no_network_of_a_container(runtime, engine):
     mounts = engine.in_network("cat /proc/self/mountinfo")
     assert " /host/usr " in mounts
     assert " nsfs " not in mounts
-    engine.remove(made.id)
 
 
 STATES = [
