@@ -220,6 +220,9 @@ def _restarted(replica: Replica, container: Observed | None) -> Done:
         "started_at": container.started_at or now,
         # Until it is asked there.
         "silent_since": now,
+        # Nobody has this one paused.
+        "trouble": "",
+        "trouble_text": "",
     }
     with transaction.atomic():
         if S(replica.state) is S.UNHEALTHY:

@@ -329,10 +329,11 @@ def test_one_that_was_restarted_while_silent_has_its_time_to_answer(house):
     long_ago = timezone.now() - timedelta(seconds=119)
     Replica.objects.update(silent_since=long_ago)
     assert house.settle(endpoint) == [S.UNHEALTHY]
+    Replica.objects.update(trouble="ContainerPaused", trouble_text=words.PAUSED)
     restarted_unheard(house, replica, address="10.213.0.99")
     assert house.settle(endpoint) == [S.UNHEALTHY]
     replica.refresh_from_db()
-    assert replica.address == "10.213.0.99"
+    assert (replica.address, replica.trouble) == ("10.213.0.99", "")
     assert replica.silent_since > long_ago + timedelta(seconds=60)
 
 
