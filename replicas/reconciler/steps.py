@@ -20,6 +20,8 @@ LOG_GRACE = timedelta(seconds=15)
 SILENT_LIMIT = timedelta(seconds=120)
 # A replica that ran this long before it failed starts its back-off from the beginning.
 STEADY = timedelta(minutes=10)
+# Rows may have been written and read with fewer digits than the engine tells.
+_SAME_START = timedelta(seconds=1)
 _BACKOFF = (10, 20, 40, 80, 160, 300)
 
 
@@ -114,10 +116,16 @@ def _anew(r: ReplicaFacts, c: Observed) -> Verb | None:
         return "no_address"
     # Another container may have the old address by now.
     moved = r.address and r.address != c.address
-    begun = r.started_at and c.started_at and r.started_at != c.started_at
-    if not moved and not begun:
+    if not moved and not _again(r.started_at, c.started_at):
         return None
     return "adopt" if r.state is S.STARTING else "restarted"
+
+
+def _again(noted: datetime | None, seen: datetime | None) -> bool:
+    """Whether its container was started once more since that was noted."""
+    if noted is None or seen is None:
+        return False
+    return abs(seen - noted) > _SAME_START
 
 
 def _failed(

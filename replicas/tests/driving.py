@@ -79,6 +79,8 @@ class Scene:
         starting.filter(attempt__gt=self.mute).update(answered_at=timezone.now())
         mute = starting.filter(attempt__lte=self.mute)
         long_ago = timezone.now() - _LONG
+        for container_id in mute.values_list("container_id", flat=True):
+            self.house.world.containers[container_id].started_at = long_ago
         mute.update(since=long_ago, started_at=long_ago)
         if starting.exists() or self.states() != [S.READY]:
             loop.reconcile(self.endpoint.pk)

@@ -293,7 +293,7 @@ def test_one_that_lost_its_address_is_replaced_and_says_so(house):
 # As `docker restart` does, and nobody heard of it.
 RESTARTED = [
     {"address": "10.213.0.99"},
-    {"started_at": timezone.now() + timedelta(seconds=1)},
+    {"started_at": timezone.now() + timedelta(hours=1)},
 ]
 
 

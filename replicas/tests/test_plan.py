@@ -179,6 +179,13 @@ ONE_REPLICA = {
         ),
         [("restarted", 1)],
     ),
+    "ready, and its start was noted with fewer digits": (
+        world(
+            replica(S.READY, address="172.30.0.2", started_at=ago(5)),
+            containers={(1, 1): replace(running, started_at=ago(5.0004))},
+        ),
+        [],
+    ),
     "restarted by hand after it answered, before it was ready": (
         world(
             replica(S.STARTING, started_at=ago(60), answered_at=ago(6)),
