@@ -10,6 +10,7 @@ import logging
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import requests
 from django.conf import settings
@@ -168,7 +169,7 @@ class DockerEngine:
         with suppress(errors.Gone), spoken():
             seen = self._client().inspect_container(container_id)
             if left_behind.is_suspected(seen):
-                left_behind.end(self._client(), self.installation, seen["Id"])
+                left_behind.end(self._help, self.installation, seen["Id"])
             self._client().remove_container(container_id, v=True, force=True)
 
     def remove_volume(self, name: str) -> None:
@@ -205,23 +206,27 @@ class DockerEngine:
             client.close()
 
     def in_network(self, script: str) -> str:
-        with spoken():
-            client = self._hurried(_HELPER)
-        try:
-            body = helpers.in_network(self.installation, script)
-            mine = (self.installation, helpers.NETWORK)
-            running.forget_left(client, *mine, seconds=2 * _HELPER)
-            code, text = running.to_end(
-                client, body, name=helpers.name(*mine), seconds=_HELPER
-            )
-        finally:
-            client.close()
+        body = helpers.in_network(self.installation, script)
+        code, text = self._help(helpers.NETWORK, body)
         if code:
             last = text.strip().splitlines()[-1:] or [f"exit code {code}"]
             raise EngineRefused(f"The helper in the machine’s network said: {last[0]}")
         return text
 
     # --- How -----------------------------------------------------------------
+    def _help(self, role: str, body: dict[str, Any]) -> tuple[int, str]:
+        """Run a helper on the machine to its end; its exit code and all it wrote."""
+        with spoken():
+            client = self._hurried(_HELPER)
+        mine = (self.installation, role)
+        try:
+            running.forget_left(client, *mine, seconds=2 * _HELPER)
+            return running.to_end(
+                client, body, name=helpers.name(*mine), seconds=_HELPER
+            )
+        finally:
+            client.close()
+
     def _client(self) -> APIClient:
         version = self._looker().api_version
         with self._lock:

@@ -10,17 +10,16 @@ Seen with 20.10 and live-restore; docs/engine.md has the figures.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
-from docker import APIClient
-
-from replicas.engine import errors, helpers, running
+from replicas.engine import errors, helpers
 from replicas.engine.base import EngineError, EngineUnreachable
 
 log = logging.getLogger(__name__)
 
-# Seconds for the helper.
-_PATIENCE = 20
+# Runs a helper of a role to its end: its exit code and all it wrote.
+Help = Callable[[str, dict[str, Any]], tuple[int, str]]
 
 
 def is_suspected(attrs: dict[str, Any]) -> bool:
@@ -35,19 +34,15 @@ def is_suspected(attrs: dict[str, Any]) -> bool:
     return not error or isinstance(errors.translate(0, error), errors.LeftBehind)
 
 
-def end(client: APIClient, installation: str, container_id: str) -> None:
+def end(run: Help, installation: str, container_id: str) -> None:
     """End all its processes. `container_id` is the whole one.
 
     Raises EngineUnreachable. What else goes wrong is logged: a container that cannot be
     searched has to be removed for all that.
     """
-    mine = (installation, helpers.REAPER)
     body = helpers.reaps(installation, container_id)
     try:
-        running.forget_left(client, *mine, seconds=2 * _PATIENCE)
-        code, text = running.to_end(
-            client, body, name=helpers.name(*mine), seconds=_PATIENCE
-        )
+        code, text = run(helpers.REAPER, body)
     except EngineUnreachable:
         raise
     except EngineError as error:
