@@ -38,16 +38,18 @@ def route_of(
     and becomes ready once its route is there."""
     replicas = list(replicas)
     state = state_of(endpoint, replicas)
+    # The one that opens is among them too, read as it still is: not ready.
+    led = {r.pk: r for r in replicas if r.state == ReplicaState.READY}
+    if opening is not None:
+        led[opening.pk] = opening
     return replace(
         bare_route(endpoint, grants),
         state=state,
         reason=_reason(replicas) if state == "failed" else "",
         upstreams=tuple(
             Upstream(upstream_key(r.pk, r.attempt), r.address, r.container.port)
-            for r in sorted(
-                {*replicas, *((opening,) if opening else ())}, key=lambda r: r.pk
-            )
-            if (r.state == ReplicaState.READY or r is opening) and r.address
+            for _, r in sorted(led.items())
+            if r.address
         ),
     )
 

@@ -8,9 +8,11 @@ from asgiref.testing import ApplicationCommunicator
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from channels.routing import URLRouter
+from django.utils import timezone
 
 from endpoints.tests.factories import EndpointFactory
 from replicas.consumers import live
+from replicas.fragments import ribbons
 from replicas.tests.factories import ReplicaFactory
 from replicas.urls import socket_urlpatterns
 
@@ -92,8 +94,13 @@ def calls():
 
 
 def still(monkeypatch):
-    """A fixture's function: no charts come, which turn by the clock, at any moment."""
+    """A fixture's function: nothing comes that only the clock has changed.
+
+    Charts turn every few seconds, the last hour of each replica turns every minute.
+    """
     monkeypatch.setattr(live, "CHARTS_SECONDS", 10**9)
+    began, drawn = timezone.now(), ribbons.ribbons
+    monkeypatch.setattr(ribbons, "ribbons", lambda *of: drawn(*of[:-1], began))
 
 
 def drawing(alice):

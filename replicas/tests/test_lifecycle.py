@@ -9,6 +9,7 @@ from endpoints import live
 from endpoints import services as wishes
 from endpoints.models import Endpoint
 from endpoints.states import Phase
+from endpoints.steps import Reason
 from endpoints.tests.factories import MediumTierFactory
 from replicas import services
 from replicas.engine.base import EngineRefused
@@ -59,6 +60,56 @@ def test_it_is_ready_once_it_answered_and_not_before(house):
         "PortAnswered",
         "ReplicaRunning",
     ]
+
+
+def lead_when_told(house, endpoint, monkeypatch, reason):
+    """Where the endpoint led at the moment this was told of its replica."""
+    tell, seen = services.tell, []
+
+    def telling(replica, told, *rest, **more):
+        if told == reason:
+            seen.append(house.lead(endpoint))
+        return tell(replica, told, *rest, **more)
+
+    monkeypatch.setattr(services, "tell", telling)
+    return seen
+
+
+def test_its_url_answers_before_anybody_reads_that_it_is_ready(house, monkeypatch):
+    endpoint = house.endpoint()
+    seen = lead_when_told(house, endpoint, monkeypatch, Reason.RUNNING)
+    house.up(endpoint)
+    (replica,) = house.replicas(endpoint)
+    assert seen == [[f"{replica.pk}.1"]]
+
+
+def test_its_url_answers_before_anybody_reads_that_it_answers_again(house, monkeypatch):
+    endpoint = house.endpoint()
+    house.up(endpoint)
+    (replica,) = house.replicas(endpoint)
+    Replica.objects.update(silent_since=timezone.now())
+    assert house.settle(endpoint) == [S.UNHEALTHY]
+    seen = lead_when_told(house, endpoint, monkeypatch, Reason.ANSWERING)
+    Replica.objects.update(silent_since=None)
+    assert house.settle(endpoint) == [S.READY]
+    assert seen == [[f"{replica.pk}.1"]]
+
+
+def test_its_url_leads_there_before_anybody_reads_that_it_is_needed_again(
+    house, monkeypatch
+):
+    endpoint = house.endpoint(min_replicas=0, max_replicas=2, target_count=2)
+    house.up(endpoint)
+    first, second = (f"{replica.pk}.1" for replica in house.replicas(endpoint))
+    # Each goes on with what it was sent; one of them would end after that.
+    assert {house.ingress.begin(endpoint.name) for _ in "ab"} == {first, second}
+    Endpoint.objects.update(target_count=1)
+    assert house.settle(endpoint) == [S.READY, S.STOPPING]
+    assert house.lead(endpoint) == [first]
+    seen = lead_when_told(house, endpoint, monkeypatch, Reason.CALLED_BACK)
+    Endpoint.objects.update(target_count=2)
+    assert house.settle(endpoint) == [S.READY, S.READY]
+    assert seen == [[first, second]]
 
 
 def test_a_second_look_changes_nothing(house):

@@ -282,6 +282,8 @@
     /* anything marked data-autofocus-error gets focus, as after a rejected post */
     var bad = $("[data-autofocus-error]"); if (bad) bad.focus();
   });
+  /* At the window this comes after every script's own listener at the document. */
+  addEventListener("DOMContentLoaded", function () { document.documentElement.classList.add("ready"); });
 
   /* ---- htmx: what the server says, and a request that did not arrive ---- */
   document.addEventListener("said", function (e) {

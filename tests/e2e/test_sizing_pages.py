@@ -143,6 +143,22 @@ def test_the_week_is_drawn_while_it_is_typed(tab, pages, asleep):
     assert sizing.windows_of(asleep) == [Window(32, time(22), time(6), 1)]
 
 
+def test_a_click_waits_for_the_scripts(tab, pages, asleep):
+    held = []
+    tab.route("**/js/schedule*.js", lambda route: held.append(route))
+    tab.goto(f"{pages.url}/endpoints/art/schedule/", wait_until="commit")
+    add = tab.get_by_role("button", name="Add a time")
+    rows = tab.get_by_role("group", name="Time of the week")
+    expect(add).to_have_css("pointer-events", "none")
+    # Menus and links need none of them.
+    expect(tab.get_by_role("link", name="Cancel")).to_have_css("pointer-events", "auto")
+    assert held
+    expect(rows).to_have_count(1)
+    held[0].continue_()
+    add.click()
+    expect(rows).to_have_count(2)
+
+
 def test_a_first_schedule_is_in_the_browsers_zone(berlin, asleep):
     asleep.windows.all().delete()
     berlin.goto("/endpoints/art/schedule/")
