@@ -34,12 +34,12 @@ def route_of(
     *,
     opening: Replica | None = None,
 ) -> Route:
-    """The route to the ready ones among `replicas`, and to `opening`, which answered
-    and becomes ready once its route is there."""
+    """The route to those among `replicas` that may be sent requests, and to `opening`,
+    which answered and becomes ready once its route is there."""
     replicas = list(replicas)
     state = state_of(endpoint, replicas)
     # The one that opens is among them too, read as it still is: not ready.
-    led = {r.pk: r for r in replicas if r.state == ReplicaState.READY}
+    led = {r.pk: r for r in replicas if _answers(r)}
     if opening is not None:
         led[opening.pk] = opening
     return replace(
@@ -52,6 +52,14 @@ def route_of(
             if r.address
         ),
     )
+
+
+def _answers(replica: Replica) -> bool:
+    """Whether requests get through. One that has answered is about to be called ready:
+    a sweep in that moment must not take back the route that was just opened to it."""
+    if replica.state == ReplicaState.STARTING:
+        return replica.answered_at is not None
+    return replica.state == ReplicaState.READY
 
 
 def state_of(endpoint: Endpoint, replicas: Iterable[Replica]) -> str:

@@ -11,7 +11,7 @@ from endpoints.models import Endpoint
 from endpoints.states import Phase
 from endpoints.steps import Reason
 from endpoints.tests.factories import MediumTierFactory
-from replicas import services
+from replicas import routing, services
 from replicas.engine.base import EngineRefused
 from replicas.engine.errors import translate
 from replicas.models import Gpu, Replica
@@ -81,6 +81,24 @@ def test_its_url_answers_before_anybody_reads_that_it_is_ready(house, monkeypatc
     house.up(endpoint)
     (replica,) = house.replicas(endpoint)
     assert seen == [[f"{replica.pk}.1"]]
+
+
+def test_a_sweep_meanwhile_does_not_take_the_route_back(house, monkeypatch):
+    endpoint = house.endpoint()
+    house.has_image()
+    assert house.settle(endpoint) == [S.STARTING]
+    move, seen = services.move, []
+
+    def moving(replica, state, **values):
+        # The row still has the old state, which is all another thread can read.
+        house.ingress.sync(routing.all_routes)
+        seen.append((state, house.lead(endpoint)))
+        return move(replica, state, **values)
+
+    monkeypatch.setattr(services, "move", moving)
+    assert house.answer(endpoint) == [S.READY]
+    (replica,) = house.replicas(endpoint)
+    assert seen == [(S.READY, [f"{replica.pk}.1"])]
 
 
 def test_its_url_answers_before_anybody_reads_that_it_answers_again(house, monkeypatch):
