@@ -94,11 +94,3 @@ def _holds(pid: int, inodes: set[str]) -> bool:
         return any(str(handle.readlink()) in wanted for handle in handles)
     except OSError:
         return False
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

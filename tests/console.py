@@ -16,11 +16,11 @@ from typing import Any
 
 from launcher import isolation, processes
 from launcher.config import ROOT, Config, read_config
-from launcher.ports import free_port
 from launcher.replicas import installation, remove_replicas
 from launcher.services import all_services
 from tests import postgres
 from tests.environment import OUTSIDE
+from tests.ports import free_port
 
 
 @dataclass

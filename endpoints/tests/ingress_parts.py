@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -21,14 +20,9 @@ from endpoints.ingress import files
 from endpoints.ingress.base import IngressUnreachable, Route, Upstream
 from endpoints.ingress.haproxy import HAProxyIngress
 from endpoints.ingress.setup import Setup, usable
+from tests.ports import free_port
 
 COOKIES = ("alight_session", "alight_csrf")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def setup_in(folder, **changes):

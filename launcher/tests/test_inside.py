@@ -12,7 +12,7 @@ import yaml
 
 from launcher import inside, look
 from launcher.config import ROOT, make_folders, read_config
-from launcher.ports import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture

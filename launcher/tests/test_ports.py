@@ -6,7 +6,8 @@ import socket
 import pytest
 
 from launcher.errors import LaunchError
-from launcher.ports import free_port, listeners, usable
+from launcher.ports import listeners, usable
+from tests.ports import free_port
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from endpoints import asynchronous
 from endpoints.models import AccessKey, AsyncRequest, AsyncState, Pass, ShareLink
 from endpoints.passes import digest_of
 from endpoints.tests.factories import AccessKeyFactory, EndpointFactory
-from endpoints.tests.ingress_parts import free_port
 from replicas.delivery import leases, queue
 from replicas.delivery.verdicts import Next, Verdict, verdict
 from replicas.runner import delivering
 from replicas.runner.delivering import Deliverer
+from tests.ports import free_port
 
 
 # --- What an answer means ----------------------------------------------------

@@ -16,10 +16,10 @@ from launcher import compose
 from launcher.base_images import image_labels
 from launcher.config import ROOT, read_config
 from launcher.install import as_root
-from launcher.ports import free_port
 from launcher.recipes import COMPOSE
 from launcher.replicas import remove_replicas
 from tests.console import Console, until
+from tests.ports import free_port
 
 # Kept between runs, so that the next build takes seconds.
 IMAGE = "alight-test/compose:latest"

@@ -14,9 +14,10 @@ from requests.adapters import HTTPAdapter
 
 from launcher.config import ROOT
 from launcher.install import program
-from launcher.ports import free_port, holder
+from launcher.ports import holder
 from tests.compose.stack import Stack
 from tests.console import until
+from tests.ports import free_port
 
 DOMAIN = "gpu.example"
 SETTINGS = {

@@ -3,7 +3,6 @@
 No worker changes them, so every state can be looked at, for as long as it takes.
 """
 
-import socket
 import threading
 
 import uvicorn
@@ -18,6 +17,7 @@ from console.request_ids import RequestIds
 from endpoints.tests.factories import EndpointFactory, MediumTierFactory
 from replicas.tests import page_facts
 from replicas.tests.factories import GpuFactory, NodeFactory, ReplicaFactory
+from tests.ports import free_port
 
 
 class _Server(uvicorn.Server):
@@ -38,9 +38,7 @@ class Pages:
 
     def __init__(self, uds=None):
         self._uds = uds
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         pages = ASGIStaticFilesHandler(get_asgi_application())
         routes = ProtocolTypeRouter({"http": pages, "websocket": websocket})
