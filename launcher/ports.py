@@ -90,7 +90,15 @@ def listeners(table: str, port: int) -> set[str]:
 def _holds(pid: int, inodes: set[str]) -> bool:
     wanted = {f"socket:[{inode}]" for inode in inodes}
     try:
-        handles = Path(f"/proc/{pid}/fd").iterdir()
-        return any(str(handle.readlink()) in wanted for handle in handles)
+        handles = list(Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return False
+    return any(_target(handle) in wanted for handle in handles)
+
+
+def _target(handle: Path) -> str:
+    """ "" for one that was shut meanwhile."""
+    try:
+        return str(handle.readlink())
+    except OSError:
+        return ""

@@ -2,11 +2,12 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
 from launcher.errors import LaunchError
-from launcher.ports import listeners, usable
+from launcher.ports import holder, listeners, usable
 from tests.ports import free_port
 
 
@@ -28,6 +29,19 @@ def test_a_taken_port_names_who_has_it(taken):
     assert f"Port {taken} on 127.0.0.1 is taken" in caught.value.what
     assert f"(pid {os.getpid()})" in caught.value.what
     assert "ALIGHT_PORT=" in caught.value.todo
+
+
+def test_a_file_that_is_shut_meanwhile_hides_nobody(taken, monkeypatch):
+    with Path(os.devnull).open() as shut:
+        gone = shut.fileno()
+    known = Path.iterdir
+
+    def with_it(folder):
+        found = list(known(folder))
+        return [folder / str(gone), *found] if folder.name == "fd" else found
+
+    monkeypatch.setattr(Path, "iterdir", with_it)
+    assert holder(taken).endswith(f"(pid {os.getpid()})")
 
 
 def test_an_address_this_machine_lacks_is_left_out():
