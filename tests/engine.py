@@ -60,8 +60,7 @@ class OwnEngine:
     def lose_power(self):
         """All of it ends at once, containers too, and nothing is tidied up."""
         self.crash()
-        for pid in self._left():
-            _root("kill", "-9", str(pid), check=False)
+        self._kill_left()
 
     def freeze(self):
         """It takes connections and says nothing, until `thaw`."""
@@ -72,8 +71,7 @@ class OwnEngine:
 
     def destroy(self):
         self._end(signal.SIGTERM)
-        for pid in self._left():
-            _root("kill", "-9", str(pid), check=False)
+        self._kill_left()
         for place in [*_mounted_below(self.home), *self.mounts]:
             _root("umount", "-l", place, check=False)
         _root("ip", "link", "del", self.bridge, check=False)
@@ -179,6 +177,17 @@ class OwnEngine:
             assert time.monotonic() < deadline, "dockerd did not end"
             time.sleep(0.02)
 
+    def _kill_left(self):
+        """Until all have ended they may write below its folder; what is frozen may
+        never end."""
+        deadline = time.monotonic() + 10
+        while left := [*filter(processes.start_time, self._left())]:
+            if time.monotonic() > deadline:
+                return
+            for pid in left:
+                _root("kill", "-9", str(pid), check=False)
+            time.sleep(0.02)
+
     def _forget_pids(self):
         for name in ("pid", "exec/containerd/containerd.pid"):
             _root("rm", "-f", str(self.home / name))
@@ -210,8 +219,9 @@ class OwnEngine:
 
 def _children(pid):
     found = []
-    for place in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
+    # It may end at any moment.
+    with suppress(OSError):
+        for place in Path(f"/proc/{pid}/task").glob("*/children"):
             found += map(int, place.read_text().split())
     return found
 
