@@ -40,7 +40,7 @@ def handlers():
 
 
 def service(name, script, **more):
-    return Service(name, name.title(), ("sh", "-c", script), 5, **more)
+    return Service(name, name.title(), ("sh", "-c", script), 60, **more)
 
 
 def test_a_thousand_pages_find_descriptors(config, tmp_path):
