@@ -45,6 +45,12 @@ def query_of(answer):
 
 
 @pytest.fixture
+def still(time_machine):
+    """The clock, from before she is sent there."""
+    time_machine.move_to(timezone.now(), tick=False)
+
+
+@pytest.fixture
 def handed_over(client, alice, art):
     """Alice, signed in, was sent to the console; the answer she gets there."""
     client.force_login(alice)
@@ -63,7 +69,7 @@ def test_a_person_signed_in_goes_back_with_a_ticket(handed_over, art):
     assert Pass.objects.get().ticket == digest_of(query_of(answer)["ticket"])
 
 
-def test_it_ends_with_the_session(client, handed_over):
+def test_it_ends_with_the_session(still, client, handed_over):
     ends = Pass.objects.get().expires_at
     session = client.session.get_expiry_date()
     assert abs(ends - session) < timedelta(seconds=5)
