@@ -24,17 +24,25 @@ class Disk:
             _root("umount", "-l", str(self._folder))
 
     def fill(self):
-        done = subprocess.run(
-            ["df", "--output=used", "-k", self._folder], capture_output=True, text=True
-        )
-        self._resize(f"{int(done.stdout.split()[-1])}k")
+        # It cannot be less than what is on it, and somebody may just have written more.
+        for _ in range(99):
+            if self._resize(f"{self._used()}k", check=False).returncode == 0:
+                return
+        self._resize(f"{self._used()}k")
 
     def free(self):
         self._resize(self._size)
 
-    def _resize(self, size):
-        _root("mount", "-o", f"remount,size={size}", str(self._folder))
+    def _used(self):
+        done = subprocess.run(
+            ["df", "--output=used", "-k", self._folder], capture_output=True, text=True
+        )
+        return int(done.stdout.split()[-1])
+
+    def _resize(self, size, *, check=True):
+        remount = f"remount,size={size}"
+        return _root("mount", "-o", remount, str(self._folder), check=check)
 
 
-def _root(*words):
-    subprocess.run([*as_root(f"sudo {words[0]}"), *words], check=True)
+def _root(*words, check=True):
+    return subprocess.run([*as_root(f"sudo {words[0]}"), *words], check=check)
