@@ -169,8 +169,10 @@ def test_a_new_value_and_a_new_key_leave_what_runs_and_its_masks(api, house, liv
 
 def test_it_is_in_no_file_and_no_column(house, lived):
     for path in house.home.rglob("*"):
-        if path.is_file():
-            assert found(path.read_bytes()) == [], path
+        # What was put in another's place meanwhile has its name.
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file():
+                assert found(path.read_bytes()) == [], path
     kept = tables(house)
     assert kept["endpoints_endpoint"]
     for name, rows in kept.items():
