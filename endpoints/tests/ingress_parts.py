@@ -285,6 +285,7 @@ class Worker:
         self.woken = []
         self.asked = asyncio.Semaphore(0)
         self.on_wake = lambda name: None
+        self._acts = []
 
     async def start(self, path):
         app = web.Application()
@@ -294,12 +295,16 @@ class Worker:
         await web.UnixSite(self._runner, path).start()
 
     async def stop(self):
+        """Also what it does for somebody who does not wait for it any longer."""
         await self._runner.cleanup()
+        await asyncio.gather(*self._acts, return_exceptions=True)
 
     async def _wake(self, request):
         name = (await request.json())["name"]
         self.woken.append(name)
-        await asyncio.to_thread(self.on_wake, name)
+        act = asyncio.create_task(asyncio.to_thread(self.on_wake, name))
+        self._acts.append(act)
+        await asyncio.shield(act)
         self.asked.release()
         return web.json_response({})
 
