@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from io import StringIO
 
 import pytest
@@ -10,11 +11,24 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from console import guard
+from endpoints import limits
 from endpoints.keys import make_token
 from endpoints.tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
 HERE, ELSEWHERE = "10.0.0.5", "10.0.0.6"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """A Valkey that is there is not given up, however busy the machine is: part of the
+    tries would be counted elsewhere."""
+    monkeypatch.setattr(limits, "_PATIENCE", 60)
+
+
+@pytest.fixture
+def began():
+    return time.monotonic()
 
 
 @pytest.fixture
@@ -30,16 +44,22 @@ def enter(client, password=PASSWORD, name="grace", **more):
     return client.post("/sign-in/", {"username": name, "password": password, **more})
 
 
+def rest_of_five_minutes(answer, began):
+    """Whether it says to wait for what is left of them since the first try."""
+    passed = time.monotonic() - began
+    return 299 - passed <= int(answer["Retry-After"]) <= 300
+
+
 def guess(times, name="grace", address=HERE):
     """The statuses that wrong passwords are answered with."""
     return [enter(browser(address), "nope", name).status_code for _ in range(times)]
 
 
-def test_a_few_wrong_ones_then_a_wait(grace):
+def test_a_few_wrong_ones_then_a_wait(grace, began):
     assert guess(5) == [200] * 5
     answer = enter(browser())
     assert answer.status_code == 429
-    assert 290 < int(answer["Retry-After"]) <= 300
+    assert rest_of_five_minutes(answer, began)
     page = answer.content.decode()
     assert "There were too many wrong passwords. Wait 5 min, then try again." in page
     assert 'role="alert"' in page
@@ -221,7 +241,7 @@ def shown(token, address=HERE):
     return Client(REMOTE_ADDR=address, headers=headers).get("/v1/account")
 
 
-def test_wrong_tokens_are_counted_by_address(grace):
+def test_wrong_tokens_are_counted_by_address(grace, began):
     statuses = [shown(f"alt_{n:040}").status_code for n in range(62)]
     assert statuses == [401] * 60 + [429] * 2
     answer = shown("alt_wrong")
@@ -231,7 +251,7 @@ def test_wrong_tokens_are_counted_by_address(grace):
         "Too many tokens from your address were not valid. Wait 5 min, then send one "
         "that is."
     )
-    assert 290 < int(answer["Retry-After"]) <= 300
+    assert rest_of_five_minutes(answer, began)
     assert shown("alt_wrong", ELSEWHERE).status_code == 401
 
 
