@@ -7,12 +7,20 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from console import health
+
 SENTENCES = {
     "database": "The database does not answer.",
     "migrations": "1 migrations are not applied: manage.py migrate",
     "valkey": "Valkey does not answer.",
     "ingress": "The ingress does not answer.",
 }
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """What is there counts as there, however busy the machine is."""
+    monkeypatch.setattr(health, "_PATIENCE", 60)
 
 
 @pytest.fixture

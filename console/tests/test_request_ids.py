@@ -87,7 +87,7 @@ def test_the_worker_writes_the_name_of_the_request_that_asked(valkey_url):
         if again:
             note.delay(False)
 
-    with start_worker(app, pool="solo", perform_ping_check=False):
+    with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=60):
         with trail.about(request="7f3a-19c2-4be0"):
             note.delay(True)
         note.delay(False)

@@ -61,7 +61,8 @@ def clock():
 
 
 @pytest.fixture
-def meter(house, clock):
+def meter(house, clock, monkeypatch):
+    monkeypatch.setattr(metering, "_DRIVER_PATIENCE", 60)
     made = Meter(FakeStreams(house.world), clock)
     made._driver = Driver()
     return made

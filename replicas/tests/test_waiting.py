@@ -141,7 +141,9 @@ def test_neither_node_nor_image_nor_path_is_told(upto):
 
 # --- Asked each second -----------------------------------------------------------
 @pytest.fixture
-def asked():
+def asked(monkeypatch):
+    # A second is soon over where the machine is busy.
+    monkeypatch.setattr("replicas.views.waiting._FRESH", 60)
     cache.clear()
     yield lambda name="art", grant="public": Client().get(
         "/-/alight/start",
