@@ -7,7 +7,13 @@ import pytest
 from channels.db import database_sync_to_async
 
 from endpoints.tests.factories import EndpointFactory
-from endpoints.tests.ingress_parts import backend, haproxy, public, visitor
+from endpoints.tests.ingress_parts import (
+    backend,
+    eventually,
+    haproxy,
+    public,
+    visitor,
+)
 from replicas.engine.fake import FakeStreams, World
 from replicas.metrics.point import Point, merge
 from replicas.models import Sample
@@ -66,6 +72,8 @@ async def test_answers_by_class_and_time(meter, clock, haproxy, visitor, backend
         await visitor.get("art", "/failing")
     for _ in range(3):
         await visitor.get("art", "/nothing")
+    # Who has the answer may be a moment ahead of the end of its request.
+    await eventually(lambda: haproxy.ingress.traffic()["art"].in_flight, 0)
     await ten_seconds(meter, clock)
 
     point = await written()

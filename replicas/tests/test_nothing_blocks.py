@@ -68,6 +68,9 @@ def test_twenty_others_become_ready_while_one_hangs(house, worker):
         )
     )
     stuck = worker.submit(look, slow.pk)
+    # It is the one who hangs: whoever comes after it finds the endpoint taken.
+    while not house.faults.struck():
+        assert not stuck.done()
     asked = swept(worker)
     _, hang = wait(asked, timeout=60, return_when="ALL_COMPLETED")
     assert not hang

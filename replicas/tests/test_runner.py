@@ -241,7 +241,8 @@ async def test_what_happened_while_the_engine_was_away_is_found(house, monkeypat
     monkeypatch.setattr("replicas.tasks.sweep", sweep)
     watcher = asyncio.create_task(Watcher(FakeStreams(house.world)).run())
     try:
-        await until(lambda: looks)
+        # It has looked, and listens by now: a break that nobody heard is none.
+        await until(lambda: looks and house.world.listeners)
         await database_sync_to_async(house.world.go_down)()
         house.world.containers[replica.container_id].running = False
         await database_sync_to_async(house.world.come_back)()
