@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 
 import pytest
 from aiohttp import web
@@ -113,14 +114,23 @@ async def test_a_sign_in_that_is_gone_fails_the_start_and_says_what_to_do(house)
     assert "Add it on the Secrets page, or choose another." in replica.trouble_text
 
 
-async def serve(handler):
+async def serve(handler, port=0):
     app = web.Application()
     app.router.add_get("/{tail:.*}", handler)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port, reuse_port=bool(port))
     await site.start()
     return runner, runner.addresses[0][1]
+
+
+@pytest.fixture
+def own_port():
+    """One that nobody else is given while nothing listens on it."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 def starting(port, path=""):
@@ -169,17 +179,19 @@ async def test_with_a_health_check_it_waits_for_200(house, monkeypatch):
     assert next(answers, "used up") == "used up"
 
 
-async def test_three_misses_are_silence_and_one_answer_ends_it(house, monkeypatch):
+async def test_three_misses_are_silence_and_one_answer_ends_it(
+    house, monkeypatch, own_port
+):
     monkeypatch.setattr("replicas.tasks.reconcile", lambda _: None)
     monkeypatch.setattr("replicas.runner.probing.INTERVAL", 0.02)
 
     async def handler(request):
         return web.Response()
 
-    runner, port = await serve(handler)
+    runner, _ = await serve(handler, own_port)
 
     def make():
-        endpoint = EndpointFactory(spec=spec(port=port).to_json())
+        endpoint = EndpointFactory(spec=spec(port=own_port).to_json())
         return ReplicaFactory(endpoint=endpoint, ready=True, address="127.0.0.1")
 
     await database_sync_to_async(make)()
@@ -188,9 +200,7 @@ async def test_three_misses_are_silence_and_one_answer_ends_it(house, monkeypatc
         await until(lambda: not silent.exists())
         await runner.cleanup()
         await until(silent.exists)
-        again = web.AppRunner(web.Application())
-        await again.setup()
-        await web.TCPSite(again, "127.0.0.1", port).start()
+        again, _ = await serve(handler, own_port)
         await until(lambda: not silent.exists())
         await again.cleanup()
 
