@@ -189,7 +189,8 @@ def test_a_clean_exit_is_said_so_and_backs_off_all_the_same(house):
     assert replica.trouble_text.startswith("It ended by itself.")
     assert "ContainerEnded" in house.story(endpoint)
     assert replica.failures == 3
-    assert round((replica.retry_at - replica.since).total_seconds()) == 40
+    # Its move is noted a moment after its wait began.
+    assert 20 < (replica.retry_at - replica.since).total_seconds() <= 40
 
 
 def test_a_container_removed_by_hand_is_replaced(house):
@@ -362,11 +363,13 @@ def test_one_that_lost_its_address_is_replaced_and_says_so(house):
 # As `docker restart` does, and nobody heard of it.
 RESTARTED = [
     {"address": "10.213.0.99"},
-    {"started_at": timezone.now() + timedelta(hours=1)},
+    {"later": timedelta(hours=1)},
 ]
 
 
-def restarted_unheard(house, replica, **facts):
+def restarted_unheard(house, replica, *, later=None, **facts):
+    if later is not None:
+        facts["started_at"] = timezone.now() + later
     for name, value in facts.items():
         setattr(house.world.containers[replica.container_id], name, value)
 
@@ -395,7 +398,7 @@ def test_one_that_was_restarted_while_silent_has_its_time_to_answer(house):
     endpoint = house.endpoint()
     house.up(endpoint)
     (replica,) = house.replicas(endpoint)
-    long_ago = timezone.now() - timedelta(seconds=119)
+    long_ago = timezone.now() - timedelta(seconds=90)
     Replica.objects.update(silent_since=long_ago)
     assert house.settle(endpoint) == [S.UNHEALTHY]
     Replica.objects.update(trouble="ContainerPaused", trouble_text=words.PAUSED)
