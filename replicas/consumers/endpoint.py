@@ -78,7 +78,10 @@ class EndpointConsumer(LiveConsumer):
             await asyncio.sleep((1 - gone) * seconds)
             wanted = range_of(self.charts_range)
             if (turn + 1) % wanted.turns == 0:
-                await self.show(await shared(self._charts(wanted.key)))
+                picture = await shared(self._charts(wanted.key))
+                # The page may have gone on to another range meanwhile.
+                if wanted == range_of(self.charts_range):
+                    await self.show(picture)
 
     def _charts(self, wanted: str) -> Source:
         return Source(

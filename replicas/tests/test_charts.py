@@ -1,5 +1,7 @@
 """The charts on an endpoint's page: who sees them, other ranges, and live."""
 
+import asyncio
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
@@ -7,6 +9,7 @@ from django.utils import timezone
 from endpoints.models import Event
 from endpoints.steps import Reason
 from endpoints.tests.factories import EndpointFactory, EventFactory, MediumTierFactory
+from replicas.consumers import endpoint
 from replicas.consumers import live as pages
 from replicas.fragments import sparks
 from replicas.tests import sockets
@@ -164,6 +167,34 @@ class TestLive:
             assert "last hour" in found
         await socket.say({"charts": {"odd": 1}})
         assert "last hour" in await self.charts(socket)
+
+    async def test_a_range_that_was_left_is_not_drawn_over_the_new_one(
+        self, calls, drawing, alice, monkeypatch
+    ):
+        await sockets.update(
+            type(drawing).objects.filter(pk=drawing.pk), last_request_at=timezone.now()
+        )
+        socket = await calls(alice, have={})
+        await self.charts(socket)
+        draw, take = endpoint.shared, endpoint.EndpointConsumer.receive_json
+        left = asyncio.Event()
+
+        async def drawn_late(source):
+            picture = await draw(source)
+            if source.key[-1] == "7d":
+                await socket.say({"charts": "6h"})
+                await left.wait()
+            return picture
+
+        async def taken(page, content, **rest):
+            await take(page, content, **rest)
+            if content == {"charts": "6h"}:
+                left.set()
+
+        monkeypatch.setattr(endpoint, "shared", drawn_late)
+        monkeypatch.setattr(endpoint.EndpointConsumer, "receive_json", taken)
+        await socket.say({"charts": "7d"})
+        assert "last 6 hours" in await self.charts(socket)
 
     async def test_the_list_follows_the_traffic(self, calls, drawing, alice):
         from channels.db import database_sync_to_async
