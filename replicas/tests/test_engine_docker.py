@@ -96,7 +96,7 @@ async def test_files_on_a_volume_outlive_the_container(bench):
 
 # --- Network ------------------------------------------------------------------
 def get(address: str, path: str = "") -> bytes:
-    with urllib.request.urlopen(f"http://{address}:8080/{path}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address}:8080/{path}", timeout=60) as answer:
         return answer.read()
 
 

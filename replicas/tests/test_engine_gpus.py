@@ -154,7 +154,7 @@ def wanted(engine, own_engine):
 def test_a_replica_sees_the_gpu_it_booked(engine, client, wanted):
     made = engine.create(wanted(gpus=("GPU-bb",)))
     engine.start(made.id)
-    client.wait(made.id, timeout=20)
+    client.wait(made.id, timeout=60)
     told = "\n".join(engine.tail(made.id, 50))
     assert "GPU-bb" in told
     assert "GPU-aa" not in told

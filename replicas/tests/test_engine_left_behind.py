@@ -134,7 +134,7 @@ def test_nothing_stays_of_a_start_that_its_engine_did_not_survive(left, engine):
     assert processes_of(left) == []
     after = engine.create(wanted(2))
     address = engine.start(after.id).address
-    until(lambda: answers(address), seconds=10)
+    until(lambda: answers(address))
 
 
 @pytest.mark.docker
