@@ -33,6 +33,8 @@ _still = pytest.fixture(sockets.still, autouse=True)
 def no_numbers(monkeypatch):
     """As while Valkey is away, whether or not another test left one running."""
     monkeypatch.setattr(hub, "current", lambda topics: {})
+    # Each check would draw all pages anew.
+    monkeypatch.setattr(hub, "CHECK_SECONDS", 10**9)
 
 
 # --- Who may listen ------------------------------------------------------------

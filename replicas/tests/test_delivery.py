@@ -138,12 +138,14 @@ class Ingress:
         self.release = asyncio.Event()
         self.answers = []
 
-    async def start(self, port):
+    async def start(self, port=0):
+        """At this port, or at any; which it is."""
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/{rest:.*}", self._answer)
         self._runner = web.AppRunner(app, handler_cancellation=True)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
+        return self._runner.addresses[0][1]
 
     async def stop(self):
         await self._runner.cleanup()
@@ -170,7 +172,6 @@ def says(code, status=503, **error):
 
 @pytest.fixture
 async def ingress(settings, monkeypatch):
-    settings.ALIGHT_PORT = free_port()
     # Patience is the table's to test.
     kind = delivering.verdict
     monkeypatch.setattr(
@@ -179,7 +180,7 @@ async def ingress(settings, monkeypatch):
         lambda *facts: Verdict(kind(*facts).next, 0.0, kind(*facts).why),
     )
     made = Ingress()
-    await made.start(settings.ALIGHT_PORT)
+    settings.ALIGHT_PORT = await made.start()
     yield made
     await made.stop()
 
