@@ -205,7 +205,7 @@ async def working():
 
 
 async def eventually(true):
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await true():  # noqa: ASYNC110 - rows ring no bell
             await asyncio.sleep(0.01)
 
@@ -410,7 +410,7 @@ async def test_cancelling_ends_what_is_being_sent(ingress, art, folder):
         await ingress.arrived.wait()
         one = await AsyncRequest.objects.aget(pk=request_id)
         await sync_to_async(asynchronous.cancel)(one)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await left.wait()
     one = await AsyncRequest.objects.aget(pk=request_id)
     assert one.state == AsyncState.CANCELLED
