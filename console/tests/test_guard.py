@@ -11,19 +11,11 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from console import guard
-from endpoints import limits
 from endpoints.keys import make_token
 from endpoints.tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
 HERE, ELSEWHERE = "10.0.0.5", "10.0.0.6"
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch):
-    """A Valkey that is there is not given up, however busy the machine is: part of the
-    tries would be counted elsewhere."""
-    monkeypatch.setattr(limits, "_PATIENCE", 60)
 
 
 @pytest.fixture
