@@ -26,6 +26,9 @@ FAILED_AGAIN = 60_000
 # What ends an attempt; the next attempt has lines of its own.
 ENDS = {"ImageFailed", "ContainerExited", "StartTimedOut", "ContainerNotStarted"}
 ENDS |= {"ContainerGone", "ReplicaFailed", "ContainerEnded"}
+# Said of an attempt whose end the engine was not told to be for want of memory, which
+# happens (docs/known-gaps.md): then the next one is looked at.
+UNSAID = "It was killed: by somebody, or because it ran out of memory."
 # Until an engine that was away has none of a deleted endpoint's containers. The promise
 # is 10 s; a machine that does much else may take longer.
 GONE_SECONDS = 60
@@ -177,8 +180,12 @@ def test_a_failure_says_why_and_what_to_do(api, page, home, made, slow_registry,
         image = f"{slow_registry.host}/{fields['image']}"
     settings = {key: value for key, value in fields.items() if key != "image"}
     made(name, image, 8080, **settings)
-    api.wait_for(name, "WaitingToRestart")
-    ((kind, told),) = ends(api, name, attempt=1)
+    seen = json.loads(api.wait_for(name, "WaitingToRestart"))["id"]
+    attempt = 1
+    while UNSAID in ends(api, name, attempt)[0][1] and attempt < 4:
+        line = api.wait_for(name, "WaitingToRestart", after=seen)
+        seen, attempt = json.loads(line)["id"], attempt + 1
+    ((kind, told),) = ends(api, name, attempt)
     assert kind == reason
     assert words in told
     assert "ReplicaRunning" not in api.events(name)
