@@ -31,6 +31,12 @@ def quick(monkeypatch):
     sparks._hour.cache_clear()
 
 
+@pytest.fixture
+def still(quick, monkeypatch):
+    """Charts stay as they came with the page, whatever the clock says meanwhile."""
+    monkeypatch.setattr(pages, "CHARTS_SECONDS", 3600)
+
+
 def busy(alice, name="runs", *, gpu=False, told=True):
     """An endpoint that answers since 8 days ago, with an hour of traffic."""
     now = timezone.now()
@@ -80,6 +86,7 @@ def test_charts_fit_on_a_phone(tab, pages, alice, width):
         assert wide <= width
 
 
+@pytest.mark.usefixtures("still")
 def test_the_cursor_follows_the_pointer_and_tells_the_value(tab, pages, alice):
     busy(alice)
     show(tab, pages)
@@ -100,6 +107,7 @@ def test_the_cursor_follows_the_pointer_and_tells_the_value(tab, pages, alice):
     expect(tab.locator(TIP)).to_have_count(0)
 
 
+@pytest.mark.usefixtures("still")
 def test_the_cursor_goes_by_keys_and_is_spoken(tab, pages, alice):
     busy(alice)
     show(tab, pages)
@@ -190,6 +198,7 @@ def test_help_that_is_read_stays_open(tab, pages, alice):
     expect(tip).to_have_css("opacity", "1")
 
 
+@pytest.mark.usefixtures("still")
 def test_times_are_those_of_the_reader(chromium, pages, alice):
     busy(alice, told=False)
     with chromium.new_context(timezone_id="Asia/Kathmandu") as there:
