@@ -87,7 +87,8 @@ def test_a_file_is_imported_shared_exported_and_deleted(page, console, no_templa
     # The file's text is there to be mended, at the line the message names.
     text = page.get_by_label("Template as YAML")
     expect(text).to_be_focused()
-    assert page.evaluate("getSelection().toString()") == "port: web"
+    # The focus is the page's own, the selection that of a script, which comes later.
+    until(lambda: page.evaluate("getSelection().toString()") == "port: web")
     page.keyboard.type("port: 8000")
     assert text.input_value() == GOOD
     page.get_by_role("button", name="Read it").click()
