@@ -51,7 +51,7 @@ def test_an_answer_is_shown(section, container):
         '{\n  "said": "<b>Hi</b>"\n}'
     )
     expect(section.get_by_role("status")).to_have_text(
-        re.compile(r"^200 OK in 0\.\d\d s, 20 bytes$")
+        re.compile(r"^200 OK in [\d.]+ s, 20 bytes$")
     )
     section.get_by_text("Headers of the answer").click()
     expect(section.locator("#try-got-text")).to_contain_text(
@@ -74,7 +74,7 @@ def test_a_stream_is_read_as_it_comes_and_can_be_stopped(section, container):
         handler.send_header("Content-Type", "text/event-stream")
         handler.end_headers()
         handler.wfile.write(b"data: one\n\n")
-        assert shown.wait(30)
+        assert shown.wait(120)
         # Slower than a page's limit is reached, for as long as somebody listens.
         with contextlib.suppress(OSError):
             while not over.wait(0.02):
