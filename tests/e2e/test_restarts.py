@@ -53,8 +53,11 @@ def api(house):
 
 @pytest.fixture
 def endpoint(api, tiny_image):
-    """One container that writes ten lines a second for longer than the test."""
-    command = {"command": ["sh"], "args": ["-c", counting.script(10**6, 1)]}
+    """One container that writes three lines a second for longer than the test.
+
+    A page keeps 2,000, and one that was away gets the newest 500.
+    """
+    command = {"command": ["sh"], "args": ["-c", counting.script(10**6, 1, pause=0.3)]}
     size = {"min_replicas": 1, "max_replicas": 1}
     api.create(NAME, tiny_image, counting.PORT, **command, **size)
     api.wait_for(NAME, "ReplicaRunning")
@@ -140,8 +143,7 @@ def test_an_open_page_ends_up_right_through_every_restart(
     fresh = open_page(context, house)
     said = fresh.evaluate(SAID)
     page.wait_for_function(
-        f"said => JSON.stringify(({SAID})()) === said",
-        arg=fresh.evaluate(f"JSON.stringify(({SAID})())"),
+        f"said => JSON.stringify(({SAID})()) === JSON.stringify(said)", arg=said
     )
     assert page.evaluate(SAID) == said
 
