@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -45,6 +46,14 @@ def engine(machine):
     return DockerEngine(machine.engine.host, INSTALLATION)
 
 
+def until(serves):
+    """A container that was started takes a moment until it listens."""
+    deadline = time.monotonic() + 60
+    while not serves():
+        assert time.monotonic() < deadline, "it does not answer"
+        time.sleep(0.05)
+
+
 class Replica:
     def __init__(self, machine, engine, name):
         self.machine, self.name = machine, name
@@ -59,6 +68,7 @@ class Replica:
         seen = engine.start(engine.create(wanted).id)
         self.id, self.address = seen.id, seen.address
         self.gateway = f"{self.address.rpartition('.')[0]}.1"
+        until(lambda: machine_hears(machine, self))
 
     def run(self, *words):
         """What a command in it wrote; "" when it failed."""
@@ -279,7 +289,7 @@ def test_a_published_port_is_no_way_round(machine, one):
     held = machine.engine.docker("run", "-d", *way, image, *serve)
     request = f"echo GET / | nc -w 2 {one.gateway} 8090; true"
     ask = ("sh", "-c", request)
-    assert "HTTP/1.1" in one.run(*ask)
+    until(lambda: "HTTP/1.1" in one.run(*ask))
     with fenced(machine):
         assert one.run(*ask) == ""
     machine.engine.docker("rm", "-f", held)

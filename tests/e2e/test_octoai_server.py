@@ -11,6 +11,7 @@ import pytest
 import requests
 from docker import from_env
 
+from launcher.replicas import LABEL
 from tests.api import Api
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
@@ -101,7 +102,9 @@ def test_it_is_not_ready_before_its_model_is(api, console, made, sdk):
     api.wait_for("octoslow", "WaitingForHealthCheck")
     read_until(api, "octoslow", "State.SETUP_SERVICE")
     client = from_env()
-    (container,) = client.containers.list(filters={"name": "-octoslow-"})
+    ours = f"{LABEL}={console.installation}"
+    filters = {"name": "-octoslow-", "label": ours}
+    (container,) = client.containers.list(filters=filters)
     inside = container.exec_run(["python", "-c", ASK_INSIDE]).output.decode()
     assert inside.startswith("503 ")
     assert "SETUP_SERVICE" in inside
