@@ -23,7 +23,7 @@ SERVER = {"command": ["httpd"], "args": ["-f", "-p", "8080", "-h", "/www"]}
 # An attempt that failed is followed by the next after 10 s.
 NEXT_ATTEMPT = 40_000
 # What people see of the engine within 2 and 5 s of a machine that does nothing else.
-KILLED_SEEN, AWAY_SEEN = 6_000, 15_000
+KILLED_SEEN, AWAY_SEEN = 20_000, 40_000
 # Two looks of 10 s each, one of which was under way.
 FROZEN_SEEN = 60_000
 

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.haproxy]
 
 DEEP = "/stream?lines=3&pause=0"
 # Long enough that each step is on the page while the page asks once a second.
-SLOW = ["sh", "-c", "sleep 5; exec python /told_server.py"]
+SLOW = ["sh", "-c", "sleep 10; exec python /told_server.py"]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_program_is_held_with_its_body_while_it_starts(console, naps):
 
 
 def test_a_start_that_fails_says_why_on_the_waiting_page(page, console, naps):
-    doomed = ["sh", "-c", "sleep 5; exit 7"]
+    doomed = ["sh", "-c", "sleep 10; exit 7"]
     naps("breaks", asleep=False, command=doomed).wait("StartingContainer")
     page.goto(console.endpoint_url("breaks"), wait_until="commit")
     expect(page.get_by_role("status")).to_have_text("Container started")
