@@ -52,8 +52,9 @@ def asleep(alice):
     made = endpoint(
         alice, "art", min_replicas=0, max_replicas=3, target_count=0, phase="idle"
     )
+    # No more than who wakes it or keeps it warm asks for: tests run on workdays, too.
     ScheduleWindow.objects.create(
-        endpoint=made, days=31, begins=time(9), ends=time(18), min_replicas=2
+        endpoint=made, days=31, begins=time(9), ends=time(18), min_replicas=1
     )
     return made
 
@@ -92,7 +93,8 @@ def test_warmth_is_meant_by_the_browsers_clock(berlin, asleep):
         re.compile(r"keep 0, up to 3, kept warm until (\w+ )?18:00$")
     )
     until = now(asleep).warm_until
-    assert timezone.now() < until <= timezone.now() + timedelta(days=1)
+    # A day has 25 hours when clocks are put back.
+    assert timezone.now() < until <= timezone.now() + timedelta(hours=25)
     assert until.astimezone(sizing.ZoneInfo("Europe/Berlin")).hour == 18
     berlin.get_by_role("button", name="More actions").click()
     berlin.get_by_role("menuitem", name="Keep warm").click()
