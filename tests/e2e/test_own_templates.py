@@ -63,7 +63,8 @@ def endpoint(console):
     yield "whisper"
     ask(console, "DELETE", "endpoint/whisper")
     # The next test makes one of the same name, which is taken until this one is gone.
-    until(lambda: not rows(console, "select 1 from endpoints_endpoint"))
+    there = "select 1 from endpoints_endpoint where name = 'whisper'"
+    until(lambda: not rows(console, there))
 
 
 def said(page, text):
