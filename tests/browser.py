@@ -1,13 +1,13 @@
 """Headless Chromium for tests, and a person who signs in with it."""
 
 import os
-import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Error, expect, sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = Path(__file__).with_name("steady_chromium")
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -84,28 +84,3 @@ def open_signed_in(context, console):
 def page(context, console):
     """A tab of admin, signed in, on the endpoints list."""
     return open_signed_in(context, console)
-
-
-def open_steadily(tab, url):
-    """Open a page of many files on a machine where containers come and go.
-
-    Each of them is a new network interface, at which Chromium drops what it is loading
-    ("network changed"). Then, and only then, the page is opened again.
-    """
-    changes = []
-    tab.on(
-        "requestfailed",
-        lambda request: "NETWORK_CHANGED" in request.failure and changes.append(1),
-    )
-    for _ in range(5):
-        changes.clear()
-        try:
-            tab.goto(url, wait_until="networkidle")
-        except Error as error:
-            # Or what it showed in place of the page came in between.
-            if not re.search('NETWORK_CHANGED|to "chrome-error:', error.message):
-                raise
-            continue
-        if not changes:
-            return
-    raise AssertionError(f"the network changed at each of five visits to {url}")

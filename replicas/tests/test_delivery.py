@@ -18,7 +18,6 @@ from replicas.delivery import leases, queue
 from replicas.delivery.verdicts import Next, Verdict, verdict
 from replicas.runner import delivering
 from replicas.runner.delivering import Deliverer
-from tests.ports import free_port
 
 
 # --- What an answer means ----------------------------------------------------

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from console.guard import HERE
 from tests.api import Api
-from tests.browser import CHROMIUM, FLAGS, open_steadily, sign_in
+from tests.browser import CHROMIUM, FLAGS, sign_in
 from tests.compose.terminator import DOMAIN, terminated
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.haproxy]
@@ -85,13 +85,13 @@ def test_a_person_signs_in_and_is_let_into_an_endpoint(context, house, api, url)
     page.on("websocket", lambda one: sockets.append(one.url))
     context.on("request", lambda one: asked.append(one.url))
     # From port 80, where whoever types the name arrives.
-    open_steadily(page, f"http://{DOMAIN}/")
+    page.goto(f"http://{DOMAIN}/", wait_until="networkidle")
     assert page.url.startswith(f"{house.url}/sign-in/")
     sign_in(page, house)
     ours = {"__Host-alight", "__Host-alight-csrf", "__Host-alight-known"}
     assert cookies(context, house.url) == ours
 
-    open_steadily(page, f"{house.url}/endpoints/{NAME}/")
+    page.goto(f"{house.url}/endpoints/{NAME}/", wait_until="networkidle")
     expect(page.get_by_label("Endpoint URL", exact=True)).to_have_value(url)
     expect(page.locator("html[data-live-up]")).to_be_attached()
     page.evaluate("window.stayed = true")
@@ -103,7 +103,7 @@ def test_a_person_signs_in_and_is_let_into_an_endpoint(context, house, api, url)
 
     # Its own address, of which this browser has no cookie yet.
     tab = context.new_page()
-    open_steadily(tab, f"{url}/deep?x=1")
+    tab.goto(f"{url}/deep?x=1", wait_until="networkidle")
     assert tab.url == f"{url}/deep?x=1"
     expect(tab.locator("body")).to_have_text(re.compile("^one locked-"))
     assert cookies(context, url) == {"__Host-alight_pass"}
@@ -113,7 +113,7 @@ def test_a_person_signs_in_and_is_let_into_an_endpoint(context, house, api, url)
 
 def test_a_stranger_is_led_to_sign_in(context, house, url):
     page = context.new_page()
-    open_steadily(page, url)
+    page.goto(url, wait_until="networkidle")
     assert page.url.startswith(f"{house.url}/sign-in/?next=/hand-over/{NAME}/")
 
 

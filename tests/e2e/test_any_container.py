@@ -8,7 +8,6 @@ import requests
 from playwright.sync_api import expect
 
 from tests.api import Api
-from tests.browser import open_steadily
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
@@ -60,7 +59,7 @@ def test_a_gradio_3_web_ui_with_its_websocket_queue(
     tab = context.new_page()
     sockets = []
     tab.on("websocket", lambda socket: sockets.append(socket.url))
-    open_steadily(tab, console.endpoint_url("gradio3"))
+    tab.goto(console.endpoint_url("gradio3"), wait_until="networkidle")
     tab.get_by_label("Prompt", exact=True).fill("rocket")
     tab.get_by_role("button", name="Generate").click()
     picture = tab.locator("#txt2img_gallery img").first

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.axe import violations
-from tests.browser import open_steadily, sign_in
+from tests.browser import sign_in
 
 pytestmark = pytest.mark.e2e
 CLONE = "/templates/text-to-image/clone/"
@@ -190,7 +190,7 @@ def test_without_scripts_a_token_is_made_and_revoked(chromium, page, console):
     state = page.context.storage_state()
     with chromium.new_context(java_script_enabled=False, storage_state=state) as plain:
         tab = plain.new_page()
-        open_steadily(tab, f"{console.url}/tokens/")
+        tab.goto(f"{console.url}/tokens/", wait_until="networkidle")
         tab.get_by_label("Name", exact=True).fill("plain")
         tab.get_by_role("button", name="Create token").click()
         secret = tab.locator("#tk-secret").inner_text()

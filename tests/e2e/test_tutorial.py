@@ -9,8 +9,6 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import open_steadily
-
 pytestmark = pytest.mark.e2e
 
 NAME = "mystablediffusion2023"
@@ -90,7 +88,7 @@ def test_the_tutorial(page, context, console):
     url = page.get_by_label("Endpoint URL", exact=True).input_value()
     assert url == console.endpoint_url(NAME)
     tab = context.new_page()
-    open_steadily(tab, url)
+    tab.goto(url, wait_until="networkidle")
     prompt = tab.get_by_label("Prompt", exact=True)
     prompt.fill("rocket")
     tab.get_by_role("button", name="Generate").click()

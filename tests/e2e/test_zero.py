@@ -82,6 +82,8 @@ def test_it_sleeps_and_one_request_wakes_one(sleeper):
     answer = one.ask()
     assert answer.status_code == 200, answer.text
     assert answer.text.startswith("one dormouse-1")
+    # Its URL leads there a moment before that is told.
+    one.wait("ReplicaRunning")
     assert one.count("Woken") == 1
     assert one.count("ReplicaRunning") == 2
     # And again, as often as it likes.
