@@ -48,15 +48,15 @@ async def test_no_registry_is_no_error():
 # --- Facts --------------------------------------------------------------------
 async def test_facts_come_from_manifest_and_config(registry):
     for image in (registry.image, registry.image.replace(":1", ":many")):
-        known = await facts(image, None, patience=10)
+        known = await facts(image, None, patience=60)
         assert (known.ports, known.volumes) == ((7860,), ("/data",))
         assert known.size == registry.size
         assert not known.present
 
 
 async def test_the_digest_is_that_of_what_the_tag_names(registry):
-    one = await facts(registry.image, None, patience=10)
-    many = await facts(registry.image.replace(":1", ":many"), None, patience=10)
+    one = await facts(registry.image, None, patience=60)
+    many = await facts(registry.image.replace(":1", ":many"), None, patience=60)
     assert one.digest == f"sha256:{hashlib.sha256(registry.manifest).hexdigest()}"
     assert many.digest != one.digest
 
@@ -65,10 +65,10 @@ async def test_the_digest_is_that_of_what_the_tag_names(registry):
 async def test_a_sign_in_opens_what_is_private(registry, token):
     registry.accounts, registry.token = {"ada": "word"}, token
     known = {"username": "ada", "password": "word"}
-    assert (await facts(registry.image, known, patience=10)).ports == (7860,)
+    assert (await facts(registry.image, known, patience=60)).ports == (7860,)
     assert await layer_sizes(registry.image, known) == sizes_of(registry)
     for wrong in (None, {}, {"username": "ada", "password": "guess"}):
-        assert await facts(registry.image, wrong, patience=10) is None
+        assert await facts(registry.image, wrong, patience=60) is None
 
 
 async def test_a_password_never_goes_to_another_host_unencrypted(registry):
@@ -82,7 +82,7 @@ async def test_a_password_never_goes_to_another_host_unencrypted(registry):
 
 async def test_an_answer_without_end_is_none(registry):
     registry.manifest = b"x" * 5_000_000
-    assert await facts(registry.image, None, patience=10) is None
+    assert await facts(registry.image, None, patience=60) is None
 
 
 async def test_a_registry_that_says_nothing_is_not_waited_for(registry):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import pytest
 import requests
 
+from replicas.engine.names import INSTALLATION, REPLICA
 from tests.api import Api
 from tests.e2e.load import Load, read_stream
 
@@ -173,9 +174,11 @@ def crash(api, name):
     when the kill began and was over."""
     victim = max(ready(api, name), key=lambda r: r["number"])
     last = newest(api, name)
-    label = f"alight.replica={victim['replica_id']}"
+    # Consoles of other lanes have replicas of the same number.
+    mine = f"label={INSTALLATION}={api.console.installation}"
+    its = f"label={REPLICA}={victim['replica_id']}"
     found = subprocess.run(
-        ["docker", "ps", "-q", "--filter", f"label={label}"],
+        ["docker", "ps", "-q", "--filter", mine, "--filter", its],
         capture_output=True,
         text=True,
         check=True,
