@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-CHROMIUM = Path(__file__).with_name("steady_chromium")
+CHROMIUM = Path(__file__).with_name("steady_chromium.py")
 FLAGS = [
     "--headless",
     "--no-sandbox",

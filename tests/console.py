@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from launcher.services import all_services
 from tests import postgres
 from tests.environment import OUTSIDE
 from tests.ports import free_port
+from tests.waiting import until
 
 
 @dataclass
@@ -145,13 +145,6 @@ def running_console(**settings: str) -> Iterator[Console]:
         yield made
     finally:
         remove_console(made)
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
 
 
 def new_console(**settings: str) -> Console:

@@ -16,7 +16,8 @@ import pytest
 from launcher import processes
 from launcher.config import ROOT
 from launcher.services import is_healthy
-from tests.console import new_console, remove_console, until
+from tests.console import new_console, remove_console
+from tests.waiting import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.haproxy, pytest.mark.valkey]
 

@@ -12,7 +12,7 @@ from replicas.engine import left_behind, names, running
 from replicas.engine.base import EngineError, EngineRefused, EngineUnreachable, Wanted
 from replicas.engine.docker import DockerEngine
 from replicas.engine.errors import LeftBehind
-from tests.console import until
+from tests.waiting import until
 
 RUNTIME = """\
 #!/bin/sh

@@ -14,6 +14,7 @@ from replicas.models import Replica
 from replicas.reconciler import loop
 from replicas.states import ReplicaState as S
 from replicas.tests.house import House
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.valkey]
 
@@ -69,8 +70,8 @@ def test_twenty_others_become_ready_while_one_hangs(house, worker):
     )
     stuck = worker.submit(look, slow.pk)
     # It is the one who hangs: whoever comes after it finds the endpoint taken.
-    while not house.faults.struck():
-        assert not stuck.done()
+    until(house.faults.struck)
+    assert not stuck.done()
     asked = swept(worker)
     _, hang = wait(asked, timeout=60, return_when="ALL_COMPLETED")
     assert not hang

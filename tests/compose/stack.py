@@ -18,8 +18,9 @@ from launcher.config import ROOT, read_config
 from launcher.install import as_root
 from launcher.recipes import COMPOSE
 from launcher.replicas import remove_replicas
-from tests.console import Console, until
+from tests.console import Console
 from tests.ports import free_port
+from tests.waiting import until
 
 # Kept between runs, so that the next build takes seconds.
 IMAGE = "alight-test/compose:latest"

@@ -16,8 +16,8 @@ from launcher.config import ROOT
 from launcher.install import program
 from launcher.ports import holder
 from tests.compose.stack import Stack
-from tests.console import until
 from tests.ports import free_port
+from tests.waiting import until
 
 DOMAIN = "gpu.example"
 SETTINGS = {

@@ -15,7 +15,8 @@ from playwright.sync_api import expect
 from launcher import processes
 from tests.api import Api
 from tests.browser import open_signed_in
-from tests.console import running_console, until
+from tests.console import running_console
+from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 

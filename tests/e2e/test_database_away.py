@@ -1,7 +1,5 @@
 """A PostgreSQL that goes away and comes back: nobody has to start anything anew."""
 
-import time
-
 import pytest
 import requests
 from django.conf import settings
@@ -9,6 +7,7 @@ from django.conf import settings
 from launcher import own_postgres, processes
 from tests.api import Api
 from tests.console import running_console
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.e2e,
@@ -30,14 +29,6 @@ def server(tmp_path_factory):
 def house(docker_engine, server):
     with running_console(ALIGHT_DATABASE_URL=server.address) as made:
         yield made
-
-
-def until(ask):
-    deadline = time.monotonic() + SECONDS
-    while not (found := ask()):
-        assert time.monotonic() < deadline, "it did not become so"
-        time.sleep(0.2)
-    return found
 
 
 def pids(house):
@@ -63,7 +54,9 @@ def test_it_goes_on_by_itself(house, server, tiny_image):
     # People at an endpoint notice nothing.
     seen = requests.get(house.endpoint_url("art"), timeout=SECONDS)
     # One round of the worker's at least meets a server that is away.
-    until(lambda: "psycopg" in (house.home / "logs" / "worker.log").read_text())
+    until(
+        lambda: "psycopg" in (house.home / "logs" / "worker.log").read_text(), SECONDS
+    )
     server.start()
 
     assert seen.text == "here\n"
@@ -71,9 +64,9 @@ def test_it_goes_on_by_itself(house, server, tiny_image):
     assert told.json()["error"]["code"] == "database_away"
     assert page.status_code == 503
     assert "The console’s database does not answer" in page.text
-    until(lambda: api.call("GET", "endpoints").status_code == 200)
+    until(lambda: api.call("GET", "endpoints").status_code == 200, SECONDS)
     # The worker takes up what people ask for, and beat what nobody asked for.
     paused = {"endpoint_state": "disabled"}
     assert api.call("PATCH", "endpoint/art", json=paused).status_code == 200
-    until(lambda: not api.call("GET", "endpoint/art").json()["replicas"])
+    until(lambda: not api.call("GET", "endpoint/art").json()["replicas"], SECONDS)
     assert pids(house) == before

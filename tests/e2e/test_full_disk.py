@@ -9,7 +9,8 @@ import requests
 
 from launcher.install import as_root
 from tests.api import Api
-from tests.console import new_console, remove_console, until
+from tests.console import new_console, remove_console
+from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.sqlite]
 

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -14,6 +13,7 @@ from replicas.isolation import fencing, keeping, nft
 from replicas.isolation.rules import Fence, target
 from tests.environment import HOME
 from tests.machine import CONTROL, LAN, NAMES, NET, Machine
+from tests.waiting import until
 
 pytestmark = [pytest.mark.docker]
 
@@ -46,14 +46,6 @@ def engine(machine):
     return DockerEngine(machine.engine.host, INSTALLATION)
 
 
-def until(serves):
-    """A container that was started takes a moment until it listens."""
-    deadline = time.monotonic() + 60
-    while not serves():
-        assert time.monotonic() < deadline, "it does not answer"
-        time.sleep(0.05)
-
-
 class Replica:
     def __init__(self, machine, engine, name):
         self.machine, self.name = machine, name
@@ -68,6 +60,7 @@ class Replica:
         seen = engine.start(engine.create(wanted).id)
         self.id, self.address = seen.id, seen.address
         self.gateway = f"{self.address.rpartition('.')[0]}.1"
+        # It takes a moment until it listens.
         until(lambda: machine_hears(machine, self))
 
     def run(self, *words):

@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from tests.axe import violations
 from tests.browser import sign_in
-from tests.console import until
 from tests.rows import rows
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 

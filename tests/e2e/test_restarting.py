@@ -16,7 +16,8 @@ from websockets.sync.client import connect
 
 from launcher import processes
 from tests.api import Api
-from tests.console import running_console, until
+from tests.console import running_console
+from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.haproxy]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Chromium that does not hear of network interfaces: a program, not a module.
+"""Chromium that does not hear of network interfaces: a program of its own.
 
 Each container that comes or goes is one, and each console of a test has a bridge. At
 their addresses Chromium drops what it is loading ("ERR_NETWORK_CHANGED"), in other
@@ -21,7 +21,7 @@ NO_NEW_PRIVILEGES, SET_SECCOMP, FILTER = 38, 22, 2
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000
 # linux/bpf_common.h: load a word, jump if equal, return.
 LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
-# struct seccomp_data: number of the call, architecture, lower half of the first argument.
+# struct seccomp_data: the call, the architecture, the first argument's lower half.
 NUMBER_AT, MACHINE_AT, FAMILY_AT = 0, 4, 16
 # What a machine calls itself: linux/audit.h's word for it, and its number of socket().
 MACHINES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
@@ -58,6 +58,7 @@ def refuse_netlink(machine: int, number: int) -> None:
             raise OSError(ctypes.get_errno(), f"prctl {words[0]} was refused")
 
 
-if known := MACHINES.get(os.uname().machine):
-    refuse_netlink(*known)
-os.execv(PROGRAM, [PROGRAM, *sys.argv[1:]])
+if __name__ == "__main__":
+    if known := MACHINES.get(os.uname().machine):
+        refuse_netlink(*known)
+    os.execv(PROGRAM, [PROGRAM, *sys.argv[1:]])
